@@ -1,0 +1,102 @@
+"""Talks to a supervisord over its unix socket, with the standard library alone."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import time
+import xmlrpc.client
+from dataclasses import dataclass
+
+# Faults of supervisor's XML-RPC interface, http://supervisord.org/api.html
+_NOT_RUNNING, _ALREADY_STARTED, _ALREADY_ADDED, _BAD_NAME = 70, 60, 90, 10
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process of a supervisord: `name` is `group:process`, `state` is RUNNING, STOPPED, STOPPING, FATAL, ..."""
+
+    name: str
+    state: str
+    pid: int
+    started: int  # unix time, seconds; 0 when it never ran
+
+    @property
+    def group(self) -> str:
+        return self.name.partition(":")[0]
+
+    @property
+    def program(self) -> str:
+        return self.name.partition(":")[2]
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(30)
+        self.sock.connect(self.host)
+
+
+class _UnixTransport(xmlrpc.client.Transport):
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+
+    def make_connection(self, host: object) -> http.client.HTTPConnection:
+        return _UnixConnection(self._path)
+
+
+class Supervisor:
+    """The processes of one supervisord. Raises OSError when its socket cannot be reached."""
+
+    def __init__(self, socket_path: str) -> None:
+        self._rpc = xmlrpc.client.ServerProxy("http://supervisor", transport=_UnixTransport(socket_path)).supervisor
+
+    def processes(self) -> list[Process]:
+        """Every process it knows, in its own order."""
+        return [
+            Process("{0[group]}:{0[name]}".format(info), info["statename"], info["pid"], info["start"])
+            for info in self._rpc.getAllProcessInfo()
+        ]
+
+    def stop(self, name: str) -> None:
+        """Ask for a stop and return at once; supervisord kills it only after its own stopwaitsecs."""
+        self._ignoring(_NOT_RUNNING, self._rpc.stopProcess, name, False)
+
+    def start(self, name: str) -> None:
+        """Start and return at once."""
+        self._ignoring(_ALREADY_STARTED, self._rpc.startProcess, name, False)
+
+    def signal(self, name: str, signal: str) -> None:
+        """Send a signal by name, e.g. HUP, to a running process."""
+        self._rpc.signalProcess(name, signal)
+
+    def update(self) -> tuple[list[str], list[str], list[str]]:
+        """Read the configuration again and act on it, as `supervisorctl update` does.
+
+        Returns the groups that were added, changed and removed.
+        """
+        added, changed, removed = self._rpc.reloadConfig()[0]
+        for group in [*changed, *removed]:
+            self._rpc.stopProcessGroup(group)
+            self._rpc.removeProcessGroup(group)
+        for group in [*added, *changed]:
+            self._ignoring(_ALREADY_ADDED, self._rpc.addProcessGroup, group)
+        return added, changed, removed
+
+    def wait(self, names: set[str], states: set[str], timeout: float) -> list[Process]:
+        """Wait until every named process is in one of `states`; return those that are not when time is up."""
+        deadline = time.monotonic() + timeout
+        while True:
+            late = [process for process in self.processes() if process.name in names and process.state not in states]
+            if not late or time.monotonic() >= deadline:
+                return late
+            time.sleep(0.1)
+
+    @staticmethod
+    def _ignoring(code: int, call: object, *arguments: object) -> None:
+        try:
+            call(*arguments)  # type: ignore[operator]
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode != code:
+                raise

@@ -1,0 +1,68 @@
+"""Everything benchfly can raise on purpose, and the exit code that each ends with.
+
+BenchflyError                 1   anything below; never raised itself
+├── RefusedError              3   nothing was changed: the reason and the remedy are in the message
+│   └── InventoryError        3   the inventory is wrong; carries one problem per line
+├── RunFailedError            4   a playbook failed part-way; the message says how to resume or roll back
+│   └── UnreachableError      5   a host could not be reached
+└── ResultsError              6   a stored result or a tool's output cannot be read
+
+Exit codes 0 (done), 2 (wrong command line) and 130 (interrupted) come from the command line itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class BenchflyError(Exception):
+    """Base of the tree; `exit_code` is what the command ends with."""
+
+    exit_code = 1
+
+
+class RefusedError(BenchflyError):
+    """Nothing was changed, and nothing will be until the reason is dealt with."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong in an inventory: where it stands, what is wrong, what to do."""
+
+    where: str  # file:line where known, else the file
+    host: str  # host or group the value belongs to
+    key: str  # dotted path of the variable, e.g. stores.shop-queue.eviction
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.host}: {self.key}: {self.reason}. {self.remedy}"
+
+
+class InventoryError(RefusedError):
+    """The inventory is wrong; `problems` has every one that was found, not only the first."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
+class RunFailedError(BenchflyError):
+    """A playbook failed part-way."""
+
+    exit_code = 4
+
+
+class UnreachableError(RunFailedError):
+    """A host could not be reached."""
+
+    exit_code = 5
+
+
+class ResultsError(BenchflyError):
+    """A stored result or a tool's output cannot be read."""
+
+    exit_code = 6
