@@ -16,7 +16,7 @@ def collection() -> Path:
     """
     spec = find_spec("ansible_collections.benchfly.stores")
     for location in (spec.submodule_search_locations or []) if spec else []:
-        if (Path(location) / "galaxy.yml").is_file():
+        if (Path(location) / "meta/runtime.yml").is_file():
             return Path(location).resolve()
     raise RefusedError("The collection benchfly.stores is not beside the package. Install benchfly again with pip.")
 
