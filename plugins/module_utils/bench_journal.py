@@ -1,0 +1,198 @@
+"""The move of a bench as its hosts remember it: where it came from, where it goes, and how far it got.
+
+A phase is idempotent, so the journal does not say what to skip. It keeps what the bench's configuration can no
+longer tell after the switch: the former URLs, the former bytes of every touched file, which consumers ran, and the
+time each phase took. It holds passwords (in URLs), so it is 0600 in a 0700 folder and no module returns an URL.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import (
+    BenchError,
+    read_json_object,
+    redact,
+    replace_file,
+)
+
+JOURNAL, LOCK, BACKUPS = "journal.json", "lock", "backups"
+
+
+class Journal:
+    """The journal of one bench on one host.
+
+    `moves` is a list of
+    `{id, verb, state: open|done|reversed, started, finished, from: {key: url}, to: {key: url}, written: {path: sha256},
+    consumers: [process name], phases: [{phase, state, started, seconds, ...}]}`; times are unix seconds.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / JOURNAL
+        self.moves: list[dict[str, Any]] = read_json_object(self.path)["moves"] if self.path.exists() else []
+
+    @property
+    def last(self) -> dict[str, Any] | None:
+        return self.moves[-1] if self.moves else None
+
+    @property
+    def open(self) -> dict[str, Any]:
+        """The move in progress. Raises BenchError when there is none."""
+        if self.last is None or self.last["state"] != "open":
+            raise BenchError(f"{self.path} has no move in progress")
+        return self.last
+
+    def save(self) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        replace_file(self.path, json.dumps({"moves": self.moves}, indent=1).encode(), mode=0o600)
+
+    def begin(self, move_id: str, verb: str, source: dict[str, str], target: dict[str, str]) -> bool:
+        """Open a move from `source` to `target`, or resume the open one that goes there. True when one was opened.
+
+        An open move may be resumed or reversed; a third destination is refused (BenchError), because part of the
+        bench's data may be in either of the first two.
+        """
+        last = self.last
+        if last is not None and last["state"] == "open":
+            if last["to"] == target:
+                return False
+            if last["from"] != target:
+                raise BenchError(
+                    f"a {last['verb']} to {_addresses(last['to'])} is in progress. Finish it with the stores it was "
+                    "started with, or take it back with `benchfly rollback`, before moving anywhere else"
+                )
+            source = last["to"]
+            last.update(state="reversed", finished=time.time())
+        self.moves.append(
+            {
+                "id": move_id,
+                "verb": verb,
+                "state": "open",
+                "started": time.time(),
+                "from": source,
+                "to": target,
+                "written": {},
+                "consumers": (last or {}).get("consumers", []) if last and last["state"] == "reversed" else [],
+                "phases": [],
+            }
+        )
+        self.save()
+        return True
+
+    def way_back(self) -> dict[str, str]:
+        """The URLs that `rollback` returns to. Raises BenchError when there is nothing to take back."""
+        last = self.last
+        if last is None:
+            raise BenchError(f"{self.path}: this bench was never moved, so there is nothing to take back")
+        if last["verb"] == "rollback":
+            if last["state"] == "open":
+                return dict(last["to"])
+            raise BenchError(f"{self.path}: the last move was already taken back at {_utc(last['finished'])}")
+        return dict(last["from"])
+
+    def backup(self, path: Path) -> None:
+        """Keep the bytes of a file as they are before the open move touches it (once per move)."""
+        folder = self.folder / BACKUPS / self.open["id"]
+        copy = folder / path.name
+        if copy.exists():
+            return
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.copy2(path, f"{copy}.part")
+        os.chmod(f"{copy}.part", 0o600)
+        os.replace(f"{copy}.part", copy)
+
+    def wrote(self, path: Path) -> None:
+        """Remember what the open move made of a file, so that a later edit by somebody else is noticed."""
+        self.open["written"][str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
+        self.save()
+
+    def former(self, path: Path) -> bytes | None:
+        """The bytes that a rollback restores: those from before the move that it takes back.
+
+        None when the file was edited after that move; then only the URLs may be put back.
+        """
+        for move in reversed(self.moves[:-1]):
+            if move["verb"] == "rollback":
+                return None
+            copy = self.folder / BACKUPS / move["id"] / path.name
+            if copy.exists() and move["from"] == self.open["to"]:
+                written = move["written"].get(str(path))
+                untouched = written is None or written == hashlib.sha256(path.read_bytes()).hexdigest()
+                return copy.read_bytes() if untouched else None
+        return None
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[dict[str, Any]]:
+        """Record one phase of the open move: started, and then done or failed with the seconds it took.
+
+        Yields the entry, to which the phase adds what it did. Holds the bench's lock on this host meanwhile.
+        """
+        with locked(self.folder):
+            entry: dict[str, Any] = {"phase": name, "state": "started", "started": time.time()}
+            self.open["phases"].append(entry)
+            self.save()
+            try:
+                yield entry
+            except BaseException:
+                entry["state"] = "failed"
+                raise
+            else:
+                entry["state"] = "done"
+            finally:
+                entry["seconds"] = round(time.time() - entry["started"], 3)
+                self.save()
+
+    def drop(self) -> bool:
+        """Forget the open move, if it has not written anything yet. True when it was forgotten."""
+        if self.last is None or self.last["state"] != "open" or self.last["written"]:
+            return False
+        self.moves.pop()
+        self.save()
+        return True
+
+    def finish(self) -> bool:
+        """Close the open move. True when there was one."""
+        if self.last is None or self.last["state"] != "open":
+            return False
+        self.last.update(state="done", finished=time.time())
+        self.save()
+        return True
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the bench's lock on this host; the kernel lets go of it if the holder is killed.
+
+    Raises BenchError at once when another process has it.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / LOCK).open("a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise BenchError(f"another move holds {folder / LOCK}; wait for it to end, then run again") from error
+        yield
+
+
+def redacted(move: dict[str, Any]) -> dict[str, Any]:
+    """A move for people and events: without passwords."""
+    urls = {side: {key: redact(url) for key, url in move[side].items()} for side in ("from", "to")}
+    return {**move, **urls}
+
+
+def _addresses(urls: dict[str, str]) -> str:
+    return ", ".join(f"{key} {redact(url)}" for key, url in sorted(urls.items()))
+
+
+def _utc(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))

@@ -1,0 +1,100 @@
+"""A bench's processes under supervisord, by what they do with the stores, and how each is moved."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import BenchError
+from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import Process, Supervisor
+
+# bench's own names (config/templates/supervisor.conf): groups <bench>-web, -workers, -redis, and programs in them.
+GROUPS = ("web", "workers", "redis")
+ROLES = {"-frappe-web": "web", "-node-socketio": "socketio", "-redis-cache": "redis", "-redis-queue": "redis"}
+
+
+@dataclass(frozen=True)
+class BenchProcess:
+    """One process and its role: web, socketio, redis, or consumer (workers and the scheduler)."""
+
+    name: str  # group:process, as supervisord names it
+    role: str
+    state: str
+    pid: int
+
+
+def bench_processes(bench_path: Path, supervisor: Supervisor) -> list[BenchProcess]:
+    """The processes of the bench in that folder. Raises BenchError when supervisord knows none of its groups."""
+    groups = {f"{bench_path.name}-{group}": group for group in GROUPS}
+    found = [
+        BenchProcess(process.name, _role(process, groups[process.group]), process.state, process.pid)
+        for process in supervisor.processes()
+        if process.group in groups
+    ]
+    if not found:
+        raise BenchError(
+            f"supervisord knows none of the groups {', '.join(groups)}. Link config/supervisor.conf into its "
+            "configuration (bench setup production does), or correct frappe_bench_supervisor_socket"
+        )
+    return found
+
+
+def _role(process: Process, group: str) -> str:
+    if group == "workers":
+        return "consumer"
+    program = process.program
+    return next((role for suffix, role in ROLES.items() if program.endswith(suffix)), group)
+
+
+def children(pid: int) -> set[int]:
+    """Process ids of the direct children of a process."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = stat.read_text().rpartition(")")[2].split()[1]
+        except (OSError, IndexError):
+            continue  # it ended while we looked
+        if int(parent) == pid:
+            found.add(int(stat.parent.name))
+    return found
+
+
+def environment_of(pid: int) -> list[str]:
+    """Names of the variables in a process's environment; none when it ended or belongs to somebody else."""
+    try:
+        content = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return []
+    return [entry.partition(b"=")[0].decode(errors="replace") for entry in content.split(b"\0") if entry]
+
+
+def reload_web(process: BenchProcess, supervisor: Supervisor, timeout: float) -> float:
+    """Have a gunicorn master re-fork its workers, and wait until the former ones are gone; seconds it took.
+
+    HUP refuses no request: the master keeps the listening socket and old workers finish what they have.
+    Raises BenchError when old workers stay longer than `timeout` seconds.
+    """
+    started = time.monotonic()
+    former = children(process.pid)
+    supervisor.signal(process.name, "HUP")
+    while True:
+        left = former & children(process.pid)
+        if not left and children(process.pid):
+            return time.monotonic() - started
+        if time.monotonic() - started > timeout:
+            raise BenchError(
+                f"gunicorn workers {', '.join(map(str, sorted(left)))} of {process.name} (pid {process.pid}) still "
+                f"serve the former configuration after {timeout:g} s. A request holds them; run the same verb again "
+                "when it has ended, it resumes"
+            )
+        time.sleep(0.02)
+
+
+def restart(process: BenchProcess, supervisor: Supervisor, timeout: float) -> None:
+    """Stop and start one process. Raises BenchError when it does not run again within `timeout` seconds."""
+    supervisor.stop(process.name)
+    supervisor.wait({process.name}, {"STOPPED", "EXITED", "FATAL"}, timeout)
+    supervisor.start(process.name)
+    if supervisor.wait({process.name}, {"RUNNING"}, timeout):
+        raise BenchError(f"{process.name} does not start; look into its log in the bench's logs/")

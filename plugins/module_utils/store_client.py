@@ -1,0 +1,99 @@
+"""Connections to a store, made with the redis-py of the bench whose Python runs the module (3.5 to 7)."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from typing import Any
+
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import redact
+
+try:
+    import redis
+
+    HAS_REDIS = True
+except ImportError:  # the module says so with the interpreter it ran under
+    HAS_REDIS = False
+
+CLIENT_NAME = "benchfly"
+
+# What a monitor's connection runs; none of these writes, so such a client need not be gone before a sweep.
+_HARMLESS = {
+    "client", "client|list", "command", "config", "config|get", "dbsize", "hello", "info", "latency", "memory",
+    "ping", "psubscribe", "slowlog", "slowlog|get", "subscribe", "replconf", "psync",
+}  # fmt: skip
+
+
+class StoreError(Exception):
+    """A store did not do what the move needs; the message names its address and what to do."""
+
+
+def connect(url: str, name: str = CLIENT_NAME, timeout: float = 10.0) -> Any:
+    """A client of the store at `url` that answers, with bytes in and bytes out.
+
+    Raises StoreError naming the address (never the password) when it does not answer a PING.
+    """
+    options: dict[str, Any] = {"client_name": name, "socket_timeout": timeout, "socket_connect_timeout": timeout}
+    if "protocol" in inspect.signature(redis.Connection.__init__).parameters:
+        options["protocol"] = 2  # replies of one shape for every redis-py
+    client = redis.Redis.from_url(url, **options)
+    try:
+        client.ping()
+    except redis.exceptions.RedisError as error:
+        raise StoreError(f"the store at {redact(url)} does not answer: {error}") from error
+    return client
+
+
+def server(client: Any) -> dict[str, str]:
+    """Which engine answers, and its version: `{engine, version}`."""
+    info = client.info("server")
+    if "dragonfly_version" in info:
+        return {"engine": "dragonfly", "version": str(info["dragonfly_version"]).replace("df-v", "")}
+    if "valkey_version" in info:
+        return {"engine": "valkey", "version": str(info["valkey_version"])}
+    return {"engine": "redis", "version": str(info["redis_version"])}
+
+
+def clients(client: Any) -> list[dict[str, str]]:
+    """CLIENT LIST as dictionaries. Dragonfly leaves out `cmd` always and `name` on HTTP connections."""
+    text = client.execute_command("CLIENT LIST", **{"NEVER_DECODE": True})
+    if isinstance(text, list):  # parsed by redis-py already
+        return [{str(key): str(value) for key, value in line.items()} for line in text]
+    lines = text.decode(errors="replace").splitlines()
+    return [dict(pair.partition("=")[::2] for pair in line.split()) for line in lines if line]
+
+
+def writers(client: Any) -> list[dict[str, str]]:
+    """The clients that may still write: neither ours, nor monitors, nor subscribers, nor HTTP."""
+    return [
+        entry
+        for entry in clients(client)
+        if not entry.get("name", "").startswith(CLIENT_NAME)
+        and entry.get("http") != "true"
+        and entry.get("cmd", "").lower() not in _HARMLESS
+    ]
+
+
+def wait_until_quiet(client: Any, url: str, timeout: float) -> float:
+    """Wait until nobody but us may write to the store; return the seconds it took.
+
+    Raises StoreError that names the clients that stayed.
+    """
+    started = time.monotonic()
+    while True:
+        left = writers(client)
+        waited = time.monotonic() - started
+        if not left:
+            return waited
+        if waited >= timeout:
+            named = ", ".join(
+                f"{entry.get('addr')} (name {entry.get('name') or '-'}, last command {entry.get('cmd', '?')}, "
+                f"connected for {entry.get('age')} s)"
+                for entry in left[:5]
+            )
+            raise StoreError(
+                f"{len(left)} clients are still connected to the former store at {redact(url)} after {timeout:g} s: "
+                f"{named}. Each could still write there. End them (ss -tnp shows the process), then run the same verb "
+                "again; it resumes"
+            )
+        time.sleep(0.05)

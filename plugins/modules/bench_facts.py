@@ -1,0 +1,143 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The benchfly authors
+# MIT License (see LICENSE)
+"""What a host knows about a Frappe bench, without its passwords."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: bench_facts
+short_description: Look at a Frappe bench
+version_added: 0.1.0
+description:
+  - Reads a bench folder, its environment, its processes and the journal of its moves. Changes nothing.
+  - Store URLs are returned without user and password.
+  - Needs no library; with the bench's own C(env/bin/python) as interpreter it also reports the library versions.
+author: The benchfly authors
+options:
+  path:
+    description: The bench folder.
+    type: path
+    required: true
+  supervisor_socket:
+    description: Unix socket of the supervisord that runs the bench.
+    type: path
+    required: true
+  state_dir:
+    description: Folder of the journal of moves.
+    type: path
+    required: true
+attributes:
+  check_mode:
+    description: Reads only, so it does the same in check mode.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Look at the bench
+  benchfly.stores.bench_facts:
+    path: /home/frappe/frappe-bench
+    supervisor_socket: /var/run/supervisor.sock
+    state_dir: /home/frappe/frappe-bench/config/benchfly
+  vars:
+    ansible_python_interpreter: /home/frappe/frappe-bench/env/bin/python
+"""
+
+RETURN = r"""
+bench:
+  description: What was found.
+  returned: success
+  type: dict
+  contains:
+    bench_id: {description: Prefix of the queue names., type: str, returned: always}
+    bench_id_pinned: {description: Whether the configuration states it., type: bool, returned: always}
+    frappe: {description: Version of Frappe, type: str, returned: always}
+    libraries: {description: Versions of rq, redis, hiredis and gunicorn., type: dict, returned: always}
+    stores: {description: The redis_* URLs without passwords., type: dict, returned: always}
+    overrides: {description: Places that override the bench's URLs., type: list, elements: str, returned: always}
+    processes: {description: Name, role and state of each of the bench's programs., type: list, elements: dict,
+                returned: always}
+    move: {description: The last move from the journal, or empty., type: dict, returned: always}
+"""
+
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import Bench, BenchError, redact
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal, redacted
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes import bench_processes, environment_of
+from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import Supervisor
+
+LIBRARIES = ("rq", "redis", "hiredis", "gunicorn")
+STORE_KEYS = ("redis_cache", "redis_queue", "redis_socketio")
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that talk to the stores, as the interpreter of this module has them."""
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = ""
+    return versions
+
+
+def overrides(bench: Bench, pids: list[int]) -> list[str]:
+    """What would keep a process from using the bench-wide URLs: a site's own keys, or variables of its environment."""
+    found = [
+        f"sites/{site}/site_config.json sets {key}"
+        for site, config in bench.site_configs().items()
+        for key in STORE_KEYS
+        if key in config
+    ]
+    for pid in pids:
+        found += [
+            f"process {pid} has {name} in its environment"
+            for name in environment_of(pid)
+            if name.startswith("FRAPPE_REDIS_")
+        ]
+    return found
+
+
+def look(bench: Bench, supervisor: Supervisor, state_dir: Path) -> dict[str, Any]:
+    config = bench.config()
+    processes = bench_processes(bench.path, supervisor)
+    move = Journal(state_dir).last
+    return {
+        "bench_id": bench.bench_id(),
+        "bench_id_pinned": bool(config.get("bench_id")),
+        "frappe": bench.version_of("frappe"),
+        "libraries": library_versions(),
+        "stores": {key: redact(config[key]) for key in STORE_KEYS if config.get(key)},
+        "overrides": overrides(bench, [process.pid for process in processes if process.pid]),
+        "sites": sorted(bench.site_configs()),
+        "processes": [asdict(process) for process in processes],
+        "move": redacted(move) if move else {},
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "supervisor_socket": {"type": "path", "required": True},
+            "state_dir": {"type": "path", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    socket = module.params["supervisor_socket"]
+    try:
+        found = look(Bench(Path(module.params["path"])), Supervisor(socket), Path(module.params["state_dir"]))
+    except BenchError as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"no supervisord answers at {socket}: {error}. Is frappe_bench_supervisor_socket right?")
+    module.exit_json(changed=False, bench=found)
+
+
+if __name__ == "__main__":
+    main()

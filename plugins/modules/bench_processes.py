@@ -1,0 +1,167 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The benchfly authors
+# MIT License (see LICENSE)
+"""Stops, starts or moves the processes of a bench."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: bench_processes
+short_description: Stop, start or move a bench's processes
+version_added: 0.1.0
+description:
+  - Acts on the processes of one role of a bench that supervisord runs.
+  - Consumers are the workers and the scheduler. They are stopped warm, so that a running job ends first, and no longer
+    than I(timeout); after that those that stopped are started again and the message names what held the others.
+  - Consumers that were not running before the move stay stopped after it.
+  - The web is reloaded by SIGHUP to gunicorn's master, which refuses no request, and waited for until no former
+    worker serves any more.
+author: The benchfly authors
+options:
+  path:
+    description: The bench folder.
+    type: path
+    required: true
+  state_dir:
+    description: Folder of the journal.
+    type: path
+    required: true
+  supervisor_socket:
+    description: Unix socket of the supervisord that runs the bench.
+    type: path
+    required: true
+  role:
+    description: Which processes.
+    type: str
+    choices: [consumer, web, socketio]
+    required: true
+  state:
+    description: C(reloaded) is for the web alone; C(restarted) for what does not reconnect by itself.
+    type: str
+    choices: [started, stopped, reloaded, restarted]
+    required: true
+  timeout:
+    description: Seconds to wait for the processes.
+    type: int
+    default: 60
+attributes:
+  check_mode:
+    description: Says what would be done.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Stop the consumers
+  benchfly.stores.bench_processes:
+    path: /home/frappe/frappe-bench
+    state_dir: /home/frappe/frappe-bench/config/benchfly
+    supervisor_socket: /var/run/supervisor.sock
+    role: consumer
+    state: stopped
+    timeout: 300
+"""
+
+RETURN = r"""
+processes:
+  description: Names of the processes that were acted on.
+  returned: success
+  type: list
+  elements: str
+"""
+
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import BenchError
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes import (
+    BenchProcess,
+    bench_processes,
+    reload_web,
+    restart,
+)
+from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import Supervisor
+
+ENDED = {"STOPPED", "EXITED", "FATAL", "UNKNOWN"}
+
+
+def stop(running: list[BenchProcess], journal: Journal, supervisor: Supervisor, timeout: float) -> None:
+    """Stop all at once and wait for all; if some do not end in time, start the others again and say which."""
+    journal.open["consumers"] = sorted({*journal.open["consumers"], *(process.name for process in running)})
+    journal.save()
+    for process in running:
+        supervisor.stop(process.name)
+    late = supervisor.wait({process.name for process in running}, ENDED, timeout)
+    if late:
+        for process in running:
+            if process.name not in {stuck.name for stuck in late}:
+                supervisor.start(process.name)
+        named = ", ".join(f"{stuck.name} (pid {stuck.pid})" for stuck in late)
+        raise BenchError(
+            f"{named} did not end within {timeout:g} s: a job holds it. The other consumers run again and nothing was "
+            "moved. Run again when the job has ended, or raise frappe_bench_stop_timeout"
+        )
+
+
+def start(idle: list[BenchProcess], supervisor: Supervisor, timeout: float) -> None:
+    """Start what is stopped; what is still stopping is waited for and started then."""
+    supervisor.wait({process.name for process in idle}, {*ENDED, "RUNNING", "STARTING", "BACKOFF"}, timeout)
+    for process in idle:
+        supervisor.start(process.name)
+    late = supervisor.wait({process.name for process in idle}, {"RUNNING"}, timeout)
+    if late:
+        named = ", ".join(f"{process.name} ({process.state})" for process in late)
+        raise BenchError(f"{named} did not start within {timeout:g} s; its log is in the bench's logs/")
+
+
+def act(module: AnsibleModule, processes: list[BenchProcess], journal: Journal, supervisor: Supervisor) -> None:
+    state, timeout = module.params["state"], module.params["timeout"]
+    with journal.phase(f"{module.params['role']} {state}") as entry:
+        entry["processes"] = [process.name for process in processes]
+        if state == "stopped":
+            stop(processes, journal, supervisor, timeout)
+        elif state == "started":
+            start(processes, supervisor, timeout)
+        elif state == "reloaded":
+            for process in processes:
+                reload_web(process, supervisor, timeout)
+        else:
+            for process in processes:
+                restart(process, supervisor, timeout)
+
+
+def chosen(processes: list[BenchProcess], role: str, state: str, consumers: list[str]) -> list[BenchProcess]:
+    """Those of the role that are not yet as they are to be."""
+    mine = [process for process in processes if process.role == role]
+    if state == "started":
+        return [process for process in mine if process.name in consumers and process.state != "RUNNING"]
+    return [process for process in mine if process.state not in ENDED]
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "state_dir": {"type": "path", "required": True},
+            "supervisor_socket": {"type": "path", "required": True},
+            "role": {"type": "str", "choices": ["consumer", "web", "socketio"], "required": True},
+            "state": {"type": "str", "choices": ["started", "stopped", "reloaded", "restarted"], "required": True},
+            "timeout": {"type": "int", "default": 60},
+        },
+        supports_check_mode=True,
+    )
+    supervisor = Supervisor(module.params["supervisor_socket"])
+    journal = Journal(Path(module.params["state_dir"]))
+    consumers = journal.last["consumers"] if journal.last else []
+    try:
+        everything = bench_processes(Path(module.params["path"]), supervisor)
+        processes = chosen(everything, module.params["role"], module.params["state"], consumers)
+        if processes and not module.check_mode:
+            act(module, processes, journal, supervisor)
+    except (BenchError, OSError) as error:
+        module.fail_json(msg=f"{module.params['path']}: {error}")
+    module.exit_json(changed=bool(processes), processes=[process.name for process in processes])
+
+
+if __name__ == "__main__":
+    main()

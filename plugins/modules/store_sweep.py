@@ -1,0 +1,148 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The benchfly authors
+# MIT License (see LICENSE)
+"""Moves a bench's data from its former stores to its new ones."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: store_sweep
+short_description: Move a bench's data from its former stores to its new ones
+version_added: 0.1.0
+description:
+  - Moves what the former stores of the move in progress still hold of this bench. Run it once a bench, on one host.
+  - C(live) waits until nobody but this module is connected to the former stores, puts jobs that a stopped worker had
+    popped back into their queue, then moves every job that is still to run, and the durable lists of the cache.
+  - C(history) moves finished and failed jobs; the consumers may work meanwhile.
+  - A key is removed from the former store after it was read back from the new one. A killed sweep is resumed by
+    running it again.
+requirements:
+  - redis-py, as in the bench's own environment
+author: The benchfly authors
+options:
+  path:
+    description: The bench folder.
+    type: path
+    required: true
+  state_dir:
+    description: Folder of the journal.
+    type: path
+    required: true
+  part:
+    description: What to move.
+    type: str
+    choices: [live, history]
+    required: true
+  timeout:
+    description: Seconds to wait until the former stores have no client that could write.
+    type: int
+    default: 60
+attributes:
+  check_mode:
+    description: Changes nothing and moves nothing.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Move what is still to run
+  benchfly.stores.store_sweep:
+    path: /home/frappe/frappe-bench
+    state_dir: /home/frappe/frappe-bench/config/benchfly
+    part: live
+  vars:
+    ansible_python_interpreter: /home/frappe/frappe-bench/env/bin/python
+"""
+
+RETURN = r"""
+swept:
+  description: What was moved, by purpose of the store.
+  returned: success
+  type: dict
+"""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import (
+    CACHE_KEY,
+    QUEUE_KEY,
+    Bench,
+    BenchError,
+    same_store,
+)
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal
+from ansible_collections.benchfly.stores.plugins.module_utils.cache_sweep import CacheSweep
+from ansible_collections.benchfly.stores.plugins.module_utils.queue_sweep import QueueSweep
+from ansible_collections.benchfly.stores.plugins.module_utils.store_client import (
+    HAS_REDIS,
+    StoreError,
+    connect,
+    redis,
+    wait_until_quiet,
+)
+
+
+def moved_keys(move: dict[str, Any]) -> list[str]:
+    """Which of redis_cache and redis_queue name another server after the move."""
+    return [
+        key
+        for key in (QUEUE_KEY, CACHE_KEY)
+        if key in move["to"] and not same_store(move["from"].get(key, move["to"][key]), move["to"][key])
+    ]
+
+
+def sweep(
+    bench: Bench, move: dict[str, Any], part: str, timeout: float, reversing: bool
+) -> dict[str, Any]:
+    done: dict[str, Any] = {}
+    keys = moved_keys(move)
+    sources = {key: connect(move["from"][key]) for key in keys}
+    if part == "live":
+        done["quiet_after"] = round(
+            sum(wait_until_quiet(source, move["from"][key], timeout) for key, source in sources.items()), 3
+        )
+    for key, source in sources.items():
+        started = time.monotonic()
+        target = connect(move["to"][key])
+        if key == QUEUE_KEY:
+            queue = QueueSweep(source, target, bench.bench_id())
+            done["queue"] = asdict(queue.live(reversing) if part == "live" else queue.history())
+            done["queue"]["seconds"] = round(time.monotonic() - started, 3)
+        elif part == "live":
+            databases = [config["db_name"] for config in bench.site_configs().values() if config.get("db_name")]
+            done["cache"] = asdict(CacheSweep(source, target, databases).run())
+            done["cache"]["seconds"] = round(time.monotonic() - started, 3)
+    return done
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "state_dir": {"type": "path", "required": True},
+            "part": {"type": "str", "choices": ["live", "history"], "required": True},
+            "timeout": {"type": "int", "default": 60},
+        },
+        supports_check_mode=True,
+    )
+    if not HAS_REDIS:
+        module.fail_json(
+            msg="this Python has no redis-py; set ansible_python_interpreter to the bench's env/bin/python"
+        )
+    if module.check_mode:
+        module.exit_json(changed=True, swept={})
+    bench, journal = Bench(Path(module.params["path"])), Journal(Path(module.params["state_dir"]))
+    try:
+        with journal.phase(f"sweep {module.params['part']}") as entry:
+            swept = sweep(bench, journal.open, module.params["part"], module.params["timeout"])
+            entry["swept"] = swept
+    except (BenchError, StoreError, OSError, redis.exceptions.RedisError) as error:
+        module.fail_json(msg=f"{module.params['path']}: {error}")
+    module.exit_json(changed=bool(swept), swept=swept)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""A real server for one test, on a free port of the loopback."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+
+import pytest
+import redis
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+class Server:
+    """`redis-server` (or another binary of its family) in a folder, ended with the block; `client` speaks bytes."""
+
+    def __init__(self, folder: Path, *options: str, binary: str = "redis-server") -> None:
+        if shutil.which(binary) is None:
+            pytest.skip(f"{binary} is not installed")
+        self.folder, self.port = folder, free_port()
+        folder.mkdir(parents=True, exist_ok=True)
+        self.url = f"redis://127.0.0.1:{self.port}"
+        command = [binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+        self._log = (folder / "server.log").open("wb")
+        self._process = subprocess.Popen([*command, *options], stdout=self._log, stderr=subprocess.STDOUT)
+        self.client = redis.Redis.from_url(self.url)
+
+    def __enter__(self) -> Server:
+        for _ in range(100):
+            try:
+                self.client.ping()
+                return self
+            except redis.exceptions.ConnectionError:
+                assert self._process.poll() is None, (self.folder / "server.log").read_text()
+                time.sleep(0.05)
+        raise AssertionError(f"no answer from {self.url}")
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.client.close()
+        self._process.kill()
+        self._process.wait()
+        self._log.close()
