@@ -90,12 +90,12 @@ class Integer:
         return int(number)
 
     def remedy(self, value: object) -> str:
-        return f"Give {self.text}"
+        return "Give a number in that range, without a unit"
 
 
 @dataclass(frozen=True)
 class Size:
-    """Bytes, or a number with kb, mb, gb or tb in powers of 1024. Plain k and m are refused: Redis takes them as 1000."""
+    """Bytes, or a number with kb, mb, gb or tb in powers of 1024. Plain k and m, 1000s to Redis, are refused."""
 
     text = "an amount of memory such as 512mb or 2gb"
     pattern = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt])i?b", re.IGNORECASE)
@@ -133,6 +133,7 @@ class Text:
 
     text: str
     pattern: str = r"[!-~]+"
+    example: str = ""
 
     def read(self, value: object) -> str:
         if not re.fullmatch(self.pattern, str(value)) or set(str(value)) & set("'\"`\\"):
@@ -140,12 +141,12 @@ class Text:
         return str(value)
 
     def remedy(self, value: object) -> str:
-        return f"Give {self.text}"
+        return f"Give for example {self.example}"
 
 
 @dataclass(frozen=True)
 class Key:
-    """One key of a specification. `default` is the same for all, or differs by purpose, or by `<purpose> on <engine>`."""
+    """One key of a specification. `default` is one for all, or one by purpose, or by `<purpose> on <engine>`."""
 
     name: str
     type: Choice | Integer | Size | Address | Text
@@ -189,12 +190,20 @@ KEYS = (
     Key("bind", Address(), "127.0.0.1", "Address it listens on. Beyond loopback it needs a password"),
     Key(
         "address",
-        Text("a host name or an IP address", r"[A-Za-z0-9.:_-]+"),
+        Text("a host name or an IP address", r"[A-Za-z0-9.:_-]+", "10.0.0.5"),
         None,
         "How benches reach it; by default ansible_host, and 127.0.0.1 on a local connection",
     ),
-    Key("password", Text("a password of printable ASCII without blanks, quotes and backslashes"), None,
-        "What clients must present", secret=True),  # fmt: skip
+    Key(
+        "password",
+        Text(
+            "a password of printable ASCII without blanks, quotes and backslashes",
+            example="what pwgen -s 32 1 prints",
+        ),
+        None,
+        "What clients must present",
+        secret=True,
+    ),
     # One big hash per site lives on one thread, so more of them seldom help a Frappe cache.
     Key(
         "threads",
@@ -302,8 +311,8 @@ def is_loopback(bind: str) -> bool:
 def _unknown(name: str, key: str) -> Problem:
     names = [known.name for known in KEYS]
     near = closest(str(key), names)
-    return Problem(f"{name}.{key}", None, "is no key of a store", f"Did you mean {near}" if near else
-                   f"Known keys are {', '.join(names)}")  # fmt: skip
+    remedy = f"Did you mean {near}" if near else f"Known keys are {', '.join(names)}"
+    return Problem(f"{name}.{key}", None, "is no key of a store", remedy)
 
 
 def _complete(name: str, values: dict[str, Any]) -> StoreSpec:

@@ -6,10 +6,12 @@ import http.client
 import socket
 import time
 import xmlrpc.client
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 # Faults of supervisor's XML-RPC interface, http://supervisord.org/api.html
-_NOT_RUNNING, _ALREADY_STARTED, _ALREADY_ADDED, _BAD_NAME = 70, 60, 90, 10
+_NOT_RUNNING, _ALREADY_STARTED, _ALREADY_ADDED = 70, 60, 90
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ class Supervisor:
     """The processes of one supervisord. Raises OSError when its socket cannot be reached."""
 
     def __init__(self, socket_path: str) -> None:
-        self._rpc = xmlrpc.client.ServerProxy("http://supervisor", transport=_UnixTransport(socket_path)).supervisor
+        proxy: Any = xmlrpc.client.ServerProxy("http://supervisor", transport=_UnixTransport(socket_path))
+        self._rpc = proxy.supervisor
 
     def processes(self) -> list[Process]:
         """Every process it knows, in its own order."""
@@ -71,18 +74,28 @@ class Supervisor:
         """Send a signal by name, e.g. HUP, to a running process."""
         self._rpc.signalProcess(name, signal)
 
-    def update(self) -> tuple[list[str], list[str], list[str]]:
-        """Read the configuration again and act on it, as `supervisorctl update` does.
+    def update(self, only: set[str] | None = None, timeout: float = 60) -> tuple[list[str], list[str], list[str]]:
+        """Read the configuration again and act on it, as `supervisorctl update` does, for all groups or `only` some.
 
-        Returns the groups that were added, changed and removed.
+        Returns the groups that were added, changed and removed. Raises TimeoutError when one did not stop in time.
         """
-        added, changed, removed = self._rpc.reloadConfig()[0]
+        added, changed, removed = (
+            [group for group in groups if only is None or group in only] for groups in self._rpc.reloadConfig()[0]
+        )
         for group in [*changed, *removed]:
-            self._rpc.stopProcessGroup(group)
+            self.stop_group(group, timeout)
             self._rpc.removeProcessGroup(group)
         for group in [*added, *changed]:
             self._ignoring(_ALREADY_ADDED, self._rpc.addProcessGroup, group)
         return added, changed, removed
+
+    def stop_group(self, group: str, timeout: float) -> None:
+        """Stop every process of a group. Raises TimeoutError when one is still there after `timeout` seconds."""
+        self._rpc.stopProcessGroup(group, False)
+        names = {process.name for process in self.processes() if process.group == group}
+        late = self.wait(names, {"STOPPED", "EXITED", "FATAL"}, timeout)
+        if late:
+            raise TimeoutError("{0.name} is still {0.state} {1:g} s after it was told to stop".format(late[0], timeout))
 
     def wait(self, names: set[str], states: set[str], timeout: float) -> list[Process]:
         """Wait until every named process is in one of `states`; return those that are not when time is up."""
@@ -94,9 +107,9 @@ class Supervisor:
             time.sleep(0.1)
 
     @staticmethod
-    def _ignoring(code: int, call: object, *arguments: object) -> None:
+    def _ignoring(code: int, call: Callable[..., Any], *arguments: object) -> None:
         try:
-            call(*arguments)  # type: ignore[operator]
+            call(*arguments)
         except xmlrpc.client.Fault as fault:
             if fault.faultCode != code:
                 raise

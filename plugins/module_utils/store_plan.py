@@ -1,0 +1,115 @@
+"""Stores together: where benches find one, and what a host or a fleet cannot carry. Pure, no host is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from ansible_collections.benchfly.stores.plugins.module_utils import store_dragonfly, store_redis
+from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import (
+    MIB,
+    Problem,
+    SpecError,
+    StoreSpec,
+    closest,
+    parse_all,
+)
+
+# Resident memory runs above what the data takes; Dragonfly refuses writes from this ratio on.
+RSS_RATIO = 1.25
+# While Redis or Valkey write a snapshot or rewrite their log, pages that change exist twice.
+COPY_ON_WRITE_RATIO = 0.5
+# Of the host's memory; the rest is for the system.
+USABLE_RATIO = 0.9
+
+
+def engine_problems(spec: StoreSpec) -> list[Problem]:
+    """What the store's engine cannot do of its specification."""
+    return store_dragonfly.problems(spec) if spec.engine == "dragonfly" else store_redis.problems(spec)
+
+
+def resident_memory(spec: StoreSpec) -> int:
+    """Bytes of the host's memory that the store may take at worst."""
+    forks = spec.persistence != "none" and spec.engine != "dragonfly"
+    return int(spec.memory * (RSS_RATIO + (COPY_ON_WRITE_RATIO if forks else 0)))
+
+
+def host_problems(stores: Mapping[str, Mapping[str, object]], host_memory: int | None) -> list[Problem]:
+    """What is wrong with the stores of one host, each and together. `host_memory`: bytes, None when unknown."""
+    try:
+        specs = list(parse_all(stores).values())
+    except SpecError as error:
+        return list(error.problems)
+    found = [problem for spec in specs for problem in engine_problems(spec)]
+    found.extend(_shared_ports(specs))
+    need = sum(map(resident_memory, specs))
+    if host_memory is not None and need > host_memory * USABLE_RATIO:
+        reason = (
+            f"the stores may take {need // MIB} MiB with all overheads, and the host has "
+            f"{int(host_memory * USABLE_RATIO) // MIB} of its {host_memory // MIB} MiB to give"
+        )
+        given = ", ".join(f"{spec.name}.memory" for spec in specs)
+        found.append(Problem(given, None, reason, "Give them less memory, or move one to another host"))
+    return found
+
+
+def fleet_problems(
+    stores: Mapping[str, Mapping[str, Mapping[str, object]]], benches: Mapping[str, Mapping[str, object]]
+) -> list[Problem]:
+    """What is wrong across hosts.
+
+    stores: host -> store name -> specification. benches: bench -> purpose (cache, queue) -> name of its store,
+    a purpose being absent when benchfly does not move it.
+    """
+    found: list[Problem] = []
+    hosts: dict[str, str] = {}
+    purposes: dict[str, object] = {}
+    for host, named in stores.items():
+        for name, given in named.items():
+            if name in hosts:
+                reason = f"is declared on {hosts[name]} and on {host}"
+                found.append(Problem(name, None, reason, "Names of stores are unique in the fleet; rename one"))
+            hosts[name] = host
+            purposes[name] = given.get("purpose") if isinstance(given, Mapping) else None
+    for bench, chosen in benches.items():
+        found.extend(_bench_problems(bench, chosen, purposes))
+    return found
+
+
+def address_of(given: Mapping[str, object], host: Mapping[str, Any]) -> str:
+    """How benches reach a store of that host (its Ansible variables): `address`, or what Ansible itself uses."""
+    if given.get("address"):
+        return str(given["address"])
+    if host.get("ansible_connection") == "local":
+        return "127.0.0.1"
+    return str(host.get("ansible_host") or host["inventory_hostname"])
+
+
+def url(given: Mapping[str, object], host: Mapping[str, Any]) -> str:
+    """`redis://[:password@]address:port` of a store of that host, as Frappe, redis-py and node read it."""
+    password = f":{quote(str(given['password']), safe='')}@" if given.get("password") else ""
+    address = address_of(given, host)
+    return f"redis://{password}{f'[{address}]' if ':' in address else address}:{given['port']}"
+
+
+def _shared_ports(specs: Iterable[StoreSpec]) -> list[Problem]:
+    found = []
+    taken: dict[int, StoreSpec] = {}
+    for spec in specs:
+        other = taken.setdefault(spec.port, spec)
+        if other is not spec:
+            mixed = ", and cache and queue in one instance evict jobs" if other.purpose != spec.purpose else ""
+            found.append(spec.problem("port", f"is also the port of {other.name}{mixed}", "Give each store its own"))
+    return found
+
+
+def _bench_problems(bench: str, chosen: Mapping[str, object], purposes: Mapping[str, object]) -> Iterable[Problem]:
+    for purpose, named in chosen.items():
+        key, store = f"{bench}.{purpose}_store", str(named)
+        if store not in purposes:
+            near = closest(store, list(purposes))
+            remedy = f"Did you mean {near}" if near else "Declare it in `stores` of a host in the group stores"
+            yield Problem(key, store, "is the name of no store", remedy)
+        elif purposes[store] != purpose:
+            yield Problem(key, store, f"is a store for {purposes[store]}", f"Name one whose purpose is {purpose}")
