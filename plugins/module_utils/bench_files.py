@@ -90,11 +90,11 @@ def replace_file(path: Path, content: bytes, mode: int | None = None) -> None:
 
 
 def redact(url: str) -> str:
-    """An URL without its user and password, for people: `redis://cache1:6379/0`."""
+    """Where an URL leads, for people and logs: `cache1:6379/2`, without user and password."""
     parts = urlsplit(url)
     if parts.scheme == "unix":
-        return f"unix://{parts.path}"
-    return f"{parts.scheme}://{parts.hostname or ''}:{parts.port or 6379}{parts.path}"
+        return parts.path
+    return f"{parts.hostname or ''}:{parts.port or 6379}{parts.path}"
 
 
 def same_store(one: str, other: str) -> bool:

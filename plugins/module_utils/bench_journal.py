@@ -52,6 +52,11 @@ class Journal:
             raise BenchError(f"{self.path} has no move in progress")
         return self.last
 
+    @property
+    def reversing(self) -> bool:
+        """Whether the open move takes back one that was cut short."""
+        return len(self.moves) > 1 and self.moves[-2]["state"] == "reversed"
+
     def save(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(self.path, json.dumps({"moves": self.moves}, indent=1).encode(), mode=0o600)

@@ -68,7 +68,7 @@ def writers(client: Any) -> list[dict[str, str]]:
     return [
         entry
         for entry in clients(client)
-        if not entry.get("name", "").startswith(CLIENT_NAME)
+        if entry.get("name") != CLIENT_NAME
         and entry.get("http") != "true"
         and entry.get("cmd", "").lower() not in _HARMLESS
     ]

@@ -106,7 +106,7 @@ def _shared_ports(specs: Iterable[StoreSpec]) -> list[Problem]:
 
 def _bench_problems(bench: str, chosen: Mapping[str, object], purposes: Mapping[str, object]) -> Iterable[Problem]:
     for purpose, named in chosen.items():
-        key, store = f"{bench}.{purpose}_store", str(named)
+        key, store = f"{bench}.frappe_bench_{purpose}_store", str(named)
         if store not in purposes:
             near = closest(store, list(purposes))
             remedy = f"Did you mean {near}" if near else "Declare it in `stores` of a host in the group stores"

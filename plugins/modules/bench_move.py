@@ -87,7 +87,6 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal, locked, redacted
 
-
 KEYS = (*PURPOSE_KEYS.values(), SOCKETIO_KEY)
 
 

@@ -11,8 +11,9 @@ short_description: Stop, start or move a bench's processes
 version_added: 0.1.0
 description:
   - Acts on the processes of one role of a bench that supervisord runs.
-  - Consumers are the workers and the scheduler. They are stopped warm, so that a running job ends first, and no longer
-    than I(timeout); after that those that stopped are started again and the message names what held the others.
+  - Consumers are the workers and the scheduler. They are stopped warm, so that a running job ends first. Those that
+    did not end within I(timeout) are returned as C(late); it is no failure, so that all hosts of a bench can put back
+    theirs together.
   - Consumers that were not running before the move stay stopped after it.
   - The web is reloaded by SIGHUP to gunicorn's master, which refuses no request, and waited for until no former
     worker serves any more.
@@ -67,6 +68,11 @@ processes:
   returned: success
   type: list
   elements: str
+late:
+  description: Processes that a job held longer than the timeout.
+  returned: success
+  type: list
+  elements: str
 """
 
 from pathlib import Path
@@ -85,22 +91,14 @@ from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import 
 ENDED = {"STOPPED", "EXITED", "FATAL", "UNKNOWN"}
 
 
-def stop(running: list[BenchProcess], journal: Journal, supervisor: Supervisor, timeout: float) -> None:
-    """Stop all at once and wait for all; if some do not end in time, start the others again and say which."""
+def stop(running: list[BenchProcess], journal: Journal, supervisor: Supervisor, timeout: float) -> list[str]:
+    """Stop all at once and wait for all; return those that did not end in time."""
     journal.open["consumers"] = sorted({*journal.open["consumers"], *(process.name for process in running)})
     journal.save()
     for process in running:
         supervisor.stop(process.name)
     late = supervisor.wait({process.name for process in running}, ENDED, timeout)
-    if late:
-        for process in running:
-            if process.name not in {stuck.name for stuck in late}:
-                supervisor.start(process.name)
-        named = ", ".join(f"{stuck.name} (pid {stuck.pid})" for stuck in late)
-        raise BenchError(
-            f"{named} did not end within {timeout:g} s: a job holds it. The other consumers run again and nothing was "
-            "moved. Run again when the job has ended, or raise frappe_bench_stop_timeout"
-        )
+    return [f"{process.name} (pid {process.pid})" for process in late]
 
 
 def start(idle: list[BenchProcess], supervisor: Supervisor, timeout: float) -> None:
@@ -114,12 +112,12 @@ def start(idle: list[BenchProcess], supervisor: Supervisor, timeout: float) -> N
         raise BenchError(f"{named} did not start within {timeout:g} s; its log is in the bench's logs/")
 
 
-def act(module: AnsibleModule, processes: list[BenchProcess], journal: Journal, supervisor: Supervisor) -> None:
+def act(module: AnsibleModule, processes: list[BenchProcess], journal: Journal, supervisor: Supervisor) -> list[str]:
     state, timeout = module.params["state"], module.params["timeout"]
     with journal.phase(f"{module.params['role']} {state}") as entry:
         entry["processes"] = [process.name for process in processes]
         if state == "stopped":
-            stop(processes, journal, supervisor, timeout)
+            return stop(processes, journal, supervisor, timeout)
         elif state == "started":
             start(processes, supervisor, timeout)
         elif state == "reloaded":
@@ -128,6 +126,7 @@ def act(module: AnsibleModule, processes: list[BenchProcess], journal: Journal, 
         else:
             for process in processes:
                 restart(process, supervisor, timeout)
+    return []
 
 
 def chosen(processes: list[BenchProcess], role: str, state: str, consumers: list[str]) -> list[BenchProcess]:
@@ -156,11 +155,10 @@ def main() -> None:
     try:
         everything = bench_processes(Path(module.params["path"]), supervisor)
         processes = chosen(everything, module.params["role"], module.params["state"], consumers)
-        if processes and not module.check_mode:
-            act(module, processes, journal, supervisor)
+        late = act(module, processes, journal, supervisor) if processes and not module.check_mode else []
     except (BenchError, OSError) as error:
         module.fail_json(msg=f"{module.params['path']}: {error}")
-    module.exit_json(changed=bool(processes), processes=[process.name for process in processes])
+    module.exit_json(changed=bool(processes), processes=[process.name for process in processes], late=late)
 
 
 if __name__ == "__main__":

@@ -94,9 +94,7 @@ def moved_keys(move: dict[str, Any]) -> list[str]:
     ]
 
 
-def sweep(
-    bench: Bench, move: dict[str, Any], part: str, timeout: float, reversing: bool
-) -> dict[str, Any]:
+def sweep(bench: Bench, move: dict[str, Any], part: str, timeout: float, reversing: bool) -> dict[str, Any]:
     done: dict[str, Any] = {}
     keys = moved_keys(move)
     sources = {key: connect(move["from"][key]) for key in keys}
@@ -137,7 +135,7 @@ def main() -> None:
     bench, journal = Bench(Path(module.params["path"])), Journal(Path(module.params["state_dir"]))
     try:
         with journal.phase(f"sweep {module.params['part']}") as entry:
-            swept = sweep(bench, journal.open, module.params["part"], module.params["timeout"])
+            swept = sweep(bench, journal.open, module.params["part"], module.params["timeout"], journal.reversing)
             entry["swept"] = swept
     except (BenchError, StoreError, OSError, redis.exceptions.RedisError) as error:
         module.fail_json(msg=f"{module.params['path']}: {error}")

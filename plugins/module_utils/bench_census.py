@@ -1,0 +1,138 @@
+"""Counts what a bench has in its stores, and says whether a move is complete."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import (
+    CACHE_KEY,
+    QUEUE_KEY,
+    Bench,
+    redact,
+    same_store,
+)
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes import BenchProcess
+from ansible_collections.benchfly.stores.plugins.module_utils.cache_sweep import LISTS
+from ansible_collections.benchfly.stores.plugins.module_utils.key_copy import escaped
+from ansible_collections.benchfly.stores.plugins.module_utils.queue_sweep import INTERMEDIATE, QUEUE
+from ansible_collections.benchfly.stores.plugins.module_utils.store_client import (
+    StoreError,
+    connect,
+    server,
+    writers,
+)
+
+REGISTRIES = ("wip", "deferred", "scheduled", "finished", "failed", "canceled")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must hold, and what was seen."""
+
+    check: str
+    ok: bool
+    detail: str
+
+
+def census(client: Any, bench_id: str) -> dict[str, int]:
+    """Jobs of a bench in a queue store, by where they stand: queued, and each of RQ's registries."""
+    prefix = bench_id.encode() + b":"
+    queues = [
+        key
+        for key in client.scan_iter(match=escaped(QUEUE + prefix) + b"*", count=1000)
+        if not key.endswith(INTERMEDIATE)
+    ]
+    counts = {"queued": sum(client.llen(key) for key in queues)}
+    for registry in REGISTRIES:
+        keys = client.scan_iter(match=f"rq:{registry}:".encode() + escaped(prefix) + b"*", count=1000)
+        counts[registry] = sum(client.zcard(key) for key in keys)
+    return counts
+
+
+def durable_items(client: Any, bench: Bench) -> int:
+    """Entries of the cache's durable lists, which SQL does not have yet."""
+    count = 0
+    for config in bench.site_configs().values():
+        for pattern in LISTS:
+            match = escaped(config.get("db_name", "").encode() + b"|") + pattern
+            count += sum(client.llen(key) for key in client.scan_iter(match=match, count=1000))
+    return count
+
+
+def workers(client: Any, bench_id: str) -> int:
+    """Workers that are registered for any queue of the bench."""
+    names: set[bytes] = set()
+    for key in client.scan_iter(match=b"rq:workers:" + escaped(bench_id.encode() + b":") + b"*", count=1000):
+        names.update(name for name in client.smembers(key) if client.exists(name))
+    return len(names)
+
+
+class Verification:
+    """Checks that a bench works on the stores that `urls` names and has left those that `former` names."""
+
+    def __init__(self, bench: Bench, processes: list[BenchProcess], urls: dict[str, str], former: dict[str, str]):
+        self.bench, self.processes, self.urls = bench, processes, urls
+        self.former = {key: url for key, url in former.items() if key in urls and not same_store(url, urls[key])}
+
+    def checks(self, patience: float) -> list[Check]:
+        """Every check; what takes processes some seconds to reach is waited for, `patience` seconds at most."""
+        found = [self._configuration(), self._running()]
+        found += [self._answers(key) for key in (CACHE_KEY, QUEUE_KEY) if key in self.urls]
+        if QUEUE_KEY in self.urls:
+            client = connect(self.urls[QUEUE_KEY])
+            found += [self._workers(client, patience), self._realtime(client, patience)]
+        found += [self._left(key) for key in (QUEUE_KEY, CACHE_KEY) if key in self.former]
+        return found
+
+    def _configuration(self) -> Check:
+        config = self.bench.config()
+        wrong = [
+            f"{key} names {redact(config.get(key, ''))}" for key, url in self.urls.items() if config.get(key) != url
+        ]
+        where = ", ".join(f"{key} {redact(url)}" for key, url in sorted(self.urls.items()))
+        return Check("configuration names the stores", not wrong, "; ".join(wrong) or where)
+
+    def _running(self) -> Check:
+        down = [f"{process.name} is {process.state}" for process in self.processes if process.state != "RUNNING"]
+        return Check("processes run", not down, "; ".join(down) or f"{len(self.processes)} processes")
+
+    def _answers(self, key: str) -> Check:
+        found = server(connect(self.urls[key]))
+        return Check(f"{key} answers", True, f"{found['engine']} {found['version']} at {redact(self.urls[key])}")
+
+    def _workers(self, client: Any, patience: float) -> Check:
+        wanted = len([process for process in self.processes if "worker" in process.name and process.state == "RUNNING"])
+        found = _wait_for(lambda: workers(client, self.bench.bench_id()), wanted, patience)
+        return Check("workers are registered in the queue store", found >= wanted, f"{found} of {wanted}")
+
+    def _realtime(self, client: Any, patience: float) -> Check:
+        wanted = len([process for process in self.processes if process.role == "socketio"])
+        found = _wait_for(lambda: dict(client.pubsub_numsub("events")).get(b"events", 0), wanted, patience)
+        return Check("socketio listens on the queue store", found >= wanted, f"{found} of {wanted}")
+
+    def _left(self, key: str) -> Check:
+        """Nothing of the bench is left in a former store, and nobody of it is connected there."""
+        where = redact(self.former[key])
+        try:
+            client = connect(self.former[key])
+        except StoreError:
+            return Check(f"former {key} at {where} is left", True, "it does not run any more")
+        if key == QUEUE_KEY:
+            counts = census(client, self.bench.bench_id())
+            left = {name: count for name, count in counts.items() if count}
+        else:
+            items = durable_items(client, self.bench)
+            left = {"durable items": items} if items else {}
+        connected = writers(client)
+        seen = [f"{count} {name}" for name, count in left.items()]
+        seen += [f"client {entry.get('addr')} connected" for entry in connected[:3]]
+        return Check(f"former {key} at {where} is left", not seen, ", ".join(seen) or "empty, nobody connected")
+
+
+def _wait_for(look: Any, wanted: int, patience: float) -> int:
+    deadline = time.monotonic() + patience
+    while (found := int(look())) < wanted and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found
