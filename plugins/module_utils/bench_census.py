@@ -103,7 +103,13 @@ class Verification:
         return Check(f"{key} answers", True, f"{found['engine']} {found['version']} at {redact(self.urls[key])}")
 
     def _workers(self, client: Any, patience: float) -> Check:
-        wanted = len([process for process in self.processes if "worker" in process.name and process.state == "RUNNING"])
+        wanted = len(
+            [
+                process
+                for process in self.processes
+                if "-worker" in process.name.partition(":")[2] and process.state == "RUNNING"
+            ]
+        )
         found = _wait_for(lambda: workers(client, self.bench.bench_id()), wanted, patience)
         return Check("workers are registered in the queue store", found >= wanted, f"{found} of {wanted}")
 

@@ -92,9 +92,7 @@ def reload_web(process: BenchProcess, supervisor: Supervisor, timeout: float) ->
 
 
 def restart(process: BenchProcess, supervisor: Supervisor, timeout: float) -> None:
-    """Stop and start one process. Raises BenchError when it does not run again within `timeout` seconds."""
+    """Stop one process, wait for its end at most `timeout` seconds, and start it; whether it runs is verified later."""
     supervisor.stop(process.name)
     supervisor.wait({process.name}, {"STOPPED", "EXITED", "FATAL"}, timeout)
     supervisor.start(process.name)
-    if supervisor.wait({process.name}, {"RUNNING"}, timeout):
-        raise BenchError(f"{process.name} does not start; look into its log in the bench's logs/")

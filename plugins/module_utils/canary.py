@@ -76,6 +76,7 @@ class Canary:
 
     def run(self, seconds: float) -> None:
         """Probe; returns when told to stop, or when `seconds` have passed."""
+        replace_file(self.log, b"", mode=0o600)
         replace_file(self.current, self.name.encode(), mode=0o600)
         config = self.bench.config()
         probes: list[Callable[[], None]] = []
@@ -94,6 +95,9 @@ class Canary:
         self._stopped.set()
         for thread in threads:
             thread.join(timeout=30)
+
+    def _is_current(self) -> bool:
+        return self.current.exists() and self.current.read_text(encoding="utf-8") == self.name
 
     def _probe(
         self, name: str, attempt: Callable[[Store | None, int], None], store: Store | None

@@ -74,6 +74,11 @@ class Supervisor:
         """Send a signal by name, e.g. HUP, to a running process."""
         self._rpc.signalProcess(name, signal)
 
+    def tail(self, name: str) -> str:
+        """The end of what the process printed."""
+        text: str = self._rpc.tailProcessStdoutLog(name, 0, 4000)[0]
+        return text
+
     def update(self, only: set[str] | None = None, timeout: float = 60) -> tuple[list[str], list[str], list[str]]:
         """Read the configuration again and act on it, as `supervisorctl update` does, for all groups or `only` some.
 

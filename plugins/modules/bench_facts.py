@@ -54,7 +54,7 @@ bench:
     frappe: {description: Version of Frappe, type: str, returned: always}
     libraries: {description: Versions of rq, redis, hiredis and gunicorn., type: dict, returned: always}
     stores: {description: The redis_* URLs without passwords., type: dict, returned: always}
-    overrides: {description: Places that override the bench's URLs., type: list, elements: str, returned: always}
+    reasons: {description: What speaks against a move of this bench., type: list, elements: str, returned: always}
     processes: {description: Name, role and state of each of the bench's programs., type: list, elements: dict,
                 returned: always}
     move: {description: The last move from the journal, or empty., type: dict, returned: always}
@@ -89,18 +89,24 @@ def library_versions() -> dict[str, str]:
 def overrides(bench: Bench, pids: list[int]) -> list[str]:
     """What would keep a process from using the bench-wide URLs: a site's own keys, or variables of its environment."""
     found = [
-        f"sites/{site}/site_config.json sets {key}"
+        f"sites/{site}/site_config.json sets {key}, which overrides the bench's; remove it there"
         for site, config in bench.site_configs().items()
         for key in STORE_KEYS
         if key in config
     ]
     for pid in pids:
         found += [
-            f"process {pid} has {name} in its environment"
+            f"process {pid} has {name} in its environment, which overrides the configuration; remove it there"
             for name in environment_of(pid)
             if name.startswith("FRAPPE_REDIS_")
         ]
     return found
+
+
+def sentinels(config: dict[str, Any]) -> list[str]:
+    """Settings that make Frappe ignore the URLs (redis_cache_sentinel_enabled and its sister)."""
+    keys = ("redis_cache_sentinel_enabled", "redis_queue_sentinel_enabled")
+    return [f"common_site_config.json sets {key}; a move changes URLs only" for key in keys if config.get(key)]
 
 
 def look(bench: Bench, supervisor: Supervisor, state_dir: Path) -> dict[str, Any]:
@@ -113,7 +119,7 @@ def look(bench: Bench, supervisor: Supervisor, state_dir: Path) -> dict[str, Any
         "frappe": bench.version_of("frappe"),
         "libraries": library_versions(),
         "stores": {key: redact(config[key]) for key in STORE_KEYS if config.get(key)},
-        "overrides": overrides(bench, [process.pid for process in processes if process.pid]),
+        "reasons": [*sentinels(config), *overrides(bench, [process.pid for process in processes if process.pid])],
         "sites": sorted(bench.site_configs()),
         "processes": [asdict(process) for process in processes],
         "move": redacted(move) if move else {},

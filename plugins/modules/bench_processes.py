@@ -118,7 +118,7 @@ def act(module: AnsibleModule, processes: list[BenchProcess], journal: Journal, 
         entry["processes"] = [process.name for process in processes]
         if state == "stopped":
             return stop(processes, journal, supervisor, timeout)
-        elif state == "started":
+        if state == "started":
             start(processes, supervisor, timeout)
         elif state == "reloaded":
             for process in processes:

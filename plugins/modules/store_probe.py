@@ -96,6 +96,11 @@ def main() -> None:
         "frappe": bench.version_of("frappe"),
         "verdict": verdict(needs),
         "needs": [asdict(need) for need in needs],
+        "reasons": [
+            f"{purpose} store {redact(url)}: {need.need}: {need.answer}. Remedy: {need.remedy or 'use another engine'}"
+            for need in needs
+            if need.verdict != "ok"
+        ],
     }
     module.exit_json(changed=False, gate=gate)
 

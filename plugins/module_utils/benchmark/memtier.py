@@ -1,0 +1,85 @@
+"""memtier_benchmark, 2.0 and later: the whole mix at once on several connections, for a given time."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import reduce
+from math import gcd
+
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import (
+    Generator,
+    Measurement,
+    Output,
+    OutputError,
+    Program,
+    Target,
+    command_line,
+    find_program,
+    last_line,
+    read,
+    run_program,
+    scratch,
+    value,
+)
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import Workload
+
+_JSON, _STDERR = "memtier.json", "memtier.stderr"
+
+# It ends with 0 whatever happens, and counts error replies as operations: only stderr tells.
+_TROUBLE = re.compile(r"handle error response: (.*)|(Connection error: .*)")
+
+
+class Memtier(Generator):
+    name = "memtier_benchmark"
+    first_item = 1  # it refuses 0
+    item_format = "%d"
+
+    def find(self, path: str = "") -> Program | None:
+        return find_program(self.name, path, r"memtier_benchmark v?=?\s*(\d[\w.-]*)")
+
+    def run(self, program: Program, target: Target, workload: Workload, seconds: float, rate: float) -> Output:
+        argv = self._argv(program, target, workload, seconds)
+        with scratch() as folder:
+            ended = run_program(argv, "", folder, timeout=seconds * 3 + 30)
+            files = {_JSON: read(folder, _JSON), _STDERR: ended.stderr}
+        return Output((command_line(argv),), files)
+
+    @staticmethod
+    def _argv(program: Program, target: Target, workload: Workload, seconds: float) -> list[str]:
+        argv = [program.path, "--server", target.host, "--port", str(target.port)]
+        argv += ["--select-db", str(target.database)] if target.database else []
+        # One thread: a second one takes a core away from the store on a small machine.
+        argv += ["--threads", "1", "--clients", str(workload.clients), "--test-time", str(max(1, round(seconds)))]
+        argv += ["--key-prefix", "", "--key-minimum", "1", "--key-maximum", str(workload.items)]
+        argv += ["--distinct-client-seed", "--print-percentiles", "50,95,99", "--hide-histogram"]
+        argv += ["--json-out-file", _JSON]
+        # It sends each command `ratio` times in a row, so ratios are kept small.
+        divisor = reduce(gcd, (operation.share for operation in workload.operations))
+        for operation in workload.operations:
+            words = operation.words("__key__") + ([value(operation.family.bytes)] if operation.writes else [])
+            argv += ["--command", " ".join(words), "--command-ratio", str(operation.share // divisor)]
+            argv += ["--command-key-pattern", "R"]
+        return argv
+
+    def parse(self, output: Output) -> Measurement:
+        """Read the one run of the JSON file (what it says of several, best, worst and average, is not to be trusted)."""
+        stderr = output.files.get(_STDERR, "")
+        troubles = [reply or connection for reply, connection in _TROUBLE.findall(stderr)]
+        try:
+            run = json.loads(output.files.get(_JSON, ""))["ALL STATS"]
+            totals, milliseconds = run["Totals"], run["Runtime"]["Total duration"]
+            if not totals["Count"]:
+                raise OutputError("memtier_benchmark completed no operation. " + (troubles or [last_line(stderr)])[0])
+            percentiles = totals["Percentile Latencies"]
+            return Measurement(
+                operations=int(totals["Count"]),
+                seconds=milliseconds / 1000,
+                ops_per_second=float(totals["Ops/sec"]),
+                p50_ms=float(percentiles["p50.00"]),
+                p95_ms=float(percentiles["p95.00"]),
+                p99_ms=float(percentiles["p99.00"]),
+                errors=len(troubles),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise OutputError(f"this is no output of one memtier_benchmark run. {last_line(stderr)}") from error
