@@ -1,0 +1,81 @@
+"""The fleet as plain objects: hosts, the stores they carry, and the benches that use them. No Ansible in here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import StoreSpec
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host of the inventory; `memory` is its RAM in bytes where known."""
+
+    name: str
+    address: str
+    is_local: bool
+    memory: int | None
+
+    @property
+    def machine(self) -> str:
+        """What tells machines apart: one machine may have several names in an inventory."""
+        return "this machine" if self.is_local else self.address
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store on its host; `address` is how benches reach it."""
+
+    spec: StoreSpec
+    host: str
+    address: str
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def endpoint(self) -> str:
+        """address:port, with brackets around an IPv6 address."""
+        return f"[{self.address}]:{self.spec.port}" if ":" in self.address else f"{self.address}:{self.spec.port}"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A Frappe bench: the hosts it lives on, and the names of the stores it is to use."""
+
+    name: str
+    hosts: tuple[str, ...]
+    path: str
+    cache_store: str | None
+    queue_store: str | None
+
+    @property
+    def stores(self) -> tuple[str, ...]:
+        """Names of its stores."""
+        return tuple(store for store in (self.cache_store, self.queue_store) if store)
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Everything an inventory says; `sources` are the inventories it was read from."""
+
+    sources: tuple[str, ...]
+    hosts: Mapping[str, Host]
+    stores: Mapping[str, Store]
+    benches: Mapping[str, Bench]
+    load_generators: tuple[str, ...]
+
+    def stores_of(self, benches: Iterable[Bench]) -> tuple[Store, ...]:
+        """The stores that those benches use, each once."""
+        names = dict.fromkeys(name for bench in benches for name in bench.stores)
+        return tuple(self.stores[name] for name in names)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fleet as plain data for JSON, without passwords."""
+        data = asdict(self)
+        for store in data["stores"].values():
+            store["spec"].pop("password")
+        return data

@@ -1,0 +1,1 @@
+"""Runs the collection's playbooks through ansible-runner and says what came of it."""
