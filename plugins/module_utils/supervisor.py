@@ -34,9 +34,14 @@ class Process:
 
 class _UnixConnection(http.client.HTTPConnection):
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(30)
-        self.sock.connect(self.host)
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(30)
+        try:
+            connection.connect(self.host)
+        except OSError:
+            connection.close()
+            raise
+        self.sock = connection
 
 
 class _UnixTransport(xmlrpc.client.Transport):
@@ -45,7 +50,16 @@ class _UnixTransport(xmlrpc.client.Transport):
         self._path = path
 
     def make_connection(self, host: object) -> http.client.HTTPConnection:
-        return _UnixConnection(self._path)
+        connection = _UnixConnection(self._path)
+        self._connection = (host, connection)  # where close() finds it
+        return connection
+
+    def single_request(self, *arguments: object, **options: object) -> object:
+        """One request on a connection of its own: supervisord would keep it open for ever."""
+        try:
+            return super().single_request(*arguments, **options)  # type: ignore[arg-type]
+        finally:
+            self.close()
 
 
 class Supervisor:

@@ -22,16 +22,16 @@ def free_port() -> int:
 class Server:
     """`redis-server` (or another binary of its family) in a folder, ended with the block; `client` speaks bytes."""
 
-    def __init__(self, folder: Path, *options: str, binary: str = "redis-server") -> None:
+    def __init__(self, folder: Path, *options: str, binary: str = "redis-server", password: str | None = None) -> None:
         if shutil.which(binary) is None:
             pytest.skip(f"{binary} is not installed")
-        self.folder, self.port = folder, free_port()
+        self.folder, self.port, self.password = folder, free_port(), password
         folder.mkdir(parents=True, exist_ok=True)
         self.url = f"redis://127.0.0.1:{self.port}"
         command = [binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
         self._log = (folder / "server.log").open("wb")
         self._process = subprocess.Popen([*command, *options], stdout=self._log, stderr=subprocess.STDOUT)
-        self.client = redis.Redis.from_url(self.url)
+        self.client = redis.Redis.from_url(self.url, password=password)
 
     def __enter__(self) -> Server:
         for _ in range(100):

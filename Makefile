@@ -1,0 +1,43 @@
+# Two words are enough: `make demo` shows the main job on this machine, `make test` passes the tests.
+PYTHON ?= python3
+export PYTHON
+
+.PHONY: help demo test lint setup lock dist clean
+
+help:
+	@echo 'make demo   moves a stand-in bench to other stores and back on this machine, and shows the report'
+	@echo 'make test   runs the tests (skipped ones say why)'
+	@echo 'make lint   ruff, mypy, ansible-lint, and that roles say what they take'
+	@echo 'make dist   builds the Python package and the Ansible collection into dist/'
+	@echo 'make lock   resolves requirements.lock anew from pyproject.toml'
+	@echo 'make clean  removes what all of these made'
+
+setup:
+	@./setup.sh
+
+demo: setup
+	@.venv/bin/python -m demo
+
+test: setup
+	@.venv/bin/pytest
+
+lint: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/yamllint --strict .
+	.venv/bin/ansible-lint --offline --profile production --strict
+	.venv/bin/pytest -q tests/lint
+
+dist: setup
+	@rm -rf dist && .venv/bin/pip wheel --quiet --no-deps --wheel-dir dist .
+	@.venv/bin/ansible-galaxy collection build --force --output-path dist .
+
+lock: setup
+	@.venv/bin/python -c 'import uv' 2>/dev/null || .venv/bin/pip install --quiet uv
+	.venv/bin/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements.lock
+
+clean:
+	@[ ! -x .venv/bin/python ] || .venv/bin/python -m demo --stop
+	@rm -rf .venv .benchfly .ansible .mypy_cache .ruff_cache .pytest_cache dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,120 @@
+"""A stand-in bench, two new stores to move it to, and the playbooks run as an operator would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from demo.load import Account, Load, account
+from demo.standin import StandinBench
+from tests.stores.servers import Server
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+
+
+@dataclass
+class Moving:
+    """The bench and what a test needs to move it."""
+
+    bench: StandinBench
+    stores: dict[str, Server]
+    inventory: Path
+    variables: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def state_dir(self) -> Path:
+        return self.bench.path / "config/benchfly"
+
+    @property
+    def move(self) -> dict[str, Any]:
+        """The last move in the journal."""
+        return json.loads((self.state_dir / "journal.json").read_text())["moves"][-1]
+
+    def start(self, verb: str, **variables: Any) -> subprocess.Popen[str]:
+        """Run a verb's playbook with plain ansible-playbook, in a process group of its own."""
+        command = [str(BIN / "ansible-playbook"), "-i", str(self.inventory), str(ROOT / f"playbooks/{verb}.yml")]
+        command += ["-e", json.dumps({**self.variables, **variables})]
+        home = self.bench.root / "ansible"
+        environment = {**os.environ, "ANSIBLE_HOME": str(home), "ANSIBLE_ASYNC_DIR": str(home / "async")}
+        return subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**environment, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_REMOTE_TEMP": str(home / "tmp")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, verb: str, **variables: Any) -> str:
+        """Run it to its end; its output. Fails the test when it fails."""
+        process = self.start(verb, **variables)
+        output, _ = process.communicate(timeout=240)
+        assert process.returncode == 0, output
+        return output
+
+    def refused(self, verb: str, **variables: Any) -> str:
+        """Run it and expect a failure; its output in one line."""
+        process = self.start(verb, **variables)
+        output, _ = process.communicate(timeout=240)
+        assert process.returncode != 0, output
+        return " ".join(output.split())
+
+    def wait_until_idle(self, seconds: float = 120) -> None:
+        """Wait until no job of the bench waits or runs."""
+        deadline = time.monotonic() + seconds
+        with redis.Redis.from_url(self.bench.config()["redis_queue"]) as queue:
+            while any(queue.llen(key) for key in queue.keys("rq:queue:*")) or queue.keys("rq:wip:*"):
+                assert time.monotonic() < deadline, "jobs wait or run for ever"
+                time.sleep(0.2)
+        time.sleep(0.5)
+
+    def account(self, load: Load) -> Account:
+        """End the load, let the queue run empty, and count."""
+        requests = load.stop()
+        assert [request for request in requests if not request.ok] == []
+        self.wait_until_idle()
+        return account(requests, self.bench.executions(), self.bench.scheduled())
+
+
+@pytest.fixture
+def moving(tmp_path: Path) -> Iterator[Moving]:
+    cache_options = ["--maxmemory", "256mb", "--maxmemory-policy", "allkeys-lru"]
+    queue_options = ["--maxmemory", "256mb", "--maxmemory-policy", "noeviction", "--requirepass", "p@ss/w:rd"]
+    with (
+        StandinBench.lay_out(tmp_path / "standin") as bench,
+        Server(tmp_path / "new-cache", *cache_options) as cache,
+        Server(tmp_path / "new-queue", *queue_options, password="p@ss/w:rd") as queue,
+    ):
+        inventory = tmp_path / "inventory.yml"
+        inventory.write_text(json.dumps(_inventory(bench, cache, queue)))
+        yield Moving(bench, {"cache": cache, "queue": queue}, inventory, {"frappe_bench_canary": False})
+
+
+def _inventory(bench: StandinBench, cache: Server, queue: Server) -> dict[str, Any]:
+    common = {"engine": "redis", "memory": "256mb"}
+    stores = {
+        "new-cache": {**common, "purpose": "cache", "port": cache.port},
+        "new-queue": {**common, "purpose": "queue", "port": queue.port, "password": queue.password},
+    }
+    variables = {
+        "frappe_bench_name": "standin",
+        "frappe_bench_path": str(bench.path),
+        "frappe_bench_supervisor_socket": str(bench.supervisor_socket),
+        "frappe_bench_cache_store": "new-cache",
+        "frappe_bench_queue_store": "new-queue",
+        "frappe_bench_ping_url": f"{bench.url}/api/method/ping",
+    }
+    host = {"localhost": {"ansible_connection": "local", "stores": stores}}
+    benches = {"standin": {"hosts": {"localhost": {}}, "vars": variables}}
+    return {"all": {"children": {"stores": {"hosts": host}, "benches": {"children": benches}}}}

@@ -1,0 +1,160 @@
+"""A bench moves to other stores and back under load; no job is lost, none runs twice, whatever is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from demo.load import Load
+from tests.bench.conftest import Moving
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
+
+
+def held(counted: Any) -> tuple[int, int]:
+    """Jobs lost and jobs run twice, of the web's and of the scheduler's."""
+    both = (counted.web, counted.scheduler)
+    return sum(len(jobs.lost) for jobs in both), sum(len(jobs.duplicated) for jobs in both)
+
+
+def test_there_and_back_under_load(moving: Moving, tmp_path: Path) -> None:
+    config = moving.bench.path / "sites/common_site_config.json"
+    before = config.read_bytes()
+    load = Load(moving.bench.url, tmp_path / "requests.jsonl", enqueues=30, pages=5, clears=12)
+    load.start()
+    time.sleep(3)
+
+    output = moving.run("migrate", frappe_bench_canary=True)
+    assert moving.move["state"] == "done"
+    assert json.loads(config.read_bytes())["redis_queue"].endswith(f"@127.0.0.1:{moving.stores['queue'].port}")
+    assert [process.state for process in moving.bench.processes()] == ["RUNNING"] * 7
+    moving.run("verify")
+    assert "changed=0" in moving.run("migrate"), "a bench that is there already has nothing to move"
+
+    output += moving.run("rollback", frappe_bench_canary=True)
+    moving.run("verify")
+    assert config.read_bytes() == before, "a rollback restores the file byte for byte"
+    assert moving.stores["queue"].client.keys("rq:job:*") == []
+    counted = moving.account(load)
+    assert counted.web.acknowledged > 500
+    assert held(counted) == (0, 0)
+    assert counted.web.unacknowledged == ()
+
+    assert "p@ss" not in output and "p%40ss" not in output
+    journal = moving.state_dir / "journal.json"
+    assert (journal.stat().st_mode & 0o777, moving.state_dir.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+@pytest.mark.parametrize("verb", ["migrate", "rollback"])
+def test_a_killed_controller_is_resumed_or_taken_back(moving: Moving, tmp_path: Path, verb: str) -> None:
+    load = Load(moving.bench.url, tmp_path / "requests.jsonl", enqueues=20, pages=0, clears=0)
+    load.start()
+    time.sleep(2)
+    if verb == "rollback":
+        moving.run("migrate")
+    phases = ["Stop consumers", "Write the new stores", "Restart socketio", "Sweep", "History"]
+    for number, phase in enumerate(phases):
+        kill_at(moving, verb, phase)
+        other = "rollback" if verb == "migrate" else "migrate"
+        if number % 2:  # resume, then go back to where the next kill begins
+            moving.run(verb)
+            moving.run(other)
+        else:
+            moving.run(other)
+        moving.run("verify")
+    assert held(moving.account(load)) == (0, 0)
+
+
+def kill_at(moving: Moving, verb: str, phase: str) -> None:
+    """SIGKILL ansible-playbook and all it started as soon as a task of that phase begins."""
+    process = moving.start(verb)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if re.match(rf"TASK .*{phase}", line):
+            time.sleep(0.3)
+            break
+    else:
+        pytest.fail(f"{verb} never came to {phase}")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+
+
+def test_a_job_that_does_not_end_puts_everything_back(moving: Moving, tmp_path: Path) -> None:
+    load = Load(moving.bench.url, tmp_path / "requests.jsonl", enqueues=10, pages=0, clears=0)
+    load.start()
+    urllib.request.urlopen(f"{moving.bench.url}/api/method/enqueue?n=1000000&sleep=12", data=b"").close()
+    time.sleep(2)
+    before = moving.bench.config()
+    said = moving.refused("migrate", frappe_bench_stop_timeout=3)
+    assert re.search(r"worker-0 \(pid \d+\) did not end within 3 s, because a job holds it", said)
+    assert moving.bench.config() == before
+    assert not (moving.state_dir / "journal.json").exists() or moving.refused("rollback")
+    for _ in range(30):
+        if all(process.state == "RUNNING" for process in moving.bench.processes()):
+            break
+        time.sleep(1)
+    moving.run("verify")
+    assert held(moving.account(load)) == (0, 0)
+
+
+def test_refusals_come_before_anything_is_touched(moving: Moving) -> None:
+    config = moving.bench.path / "sites/common_site_config.json"
+    site = moving.bench.path / "sites/site1.localhost/site_config.json"
+    before, site_before = config.read_bytes(), site.read_bytes()
+
+    site.write_text(json.dumps({**json.loads(site_before), "redis_queue": "redis://127.0.0.1:1"}))
+    assert "site1.localhost/site_config.json sets redis_queue" in moving.refused("migrate")
+    site.write_bytes(site_before)
+
+    moving.stores["queue"].client.config_set("maxmemory-policy", "allkeys-lru")
+    assert "Memory policy fits the purpose" in moving.refused("migrate")
+    moving.stores["queue"].client.config_set("maxmemory-policy", "noeviction")
+
+    assert "was never moved" in moving.refused("rollback")
+    assert "new-queeue" in moving.refused("migrate", frappe_bench_queue_store="new-queeue")
+    assert "no supervisord answers" in moving.refused("migrate", frappe_bench_supervisor_socket="/nowhere")
+    assert config.read_bytes() == before
+    assert [process.state for process in moving.bench.processes()] == ["RUNNING"] * 7
+
+
+def test_only_the_queue_moves_when_only_the_queue_is_named(moving: Moving) -> None:
+    before = moving.bench.config()
+    moving.run("migrate", frappe_bench_cache_store="")
+    after = moving.bench.config()
+    assert after["redis_cache"] == before["redis_cache"] and after["redis_queue"] != before["redis_queue"]
+    moving.run("verify")
+    moving.run("rollback")
+    assert moving.bench.config() == before
+
+
+def test_an_edit_since_the_move_survives_the_rollback(moving: Moving) -> None:
+    config = moving.bench.path / "sites/common_site_config.json"
+    before = moving.bench.config()
+    moving.run("migrate")
+    config.write_text(json.dumps({**moving.bench.config(), "mail_server": "smtp.example.com"}))
+    moving.run("rollback")
+    assert moving.bench.config() == {**before, "mail_server": "smtp.example.com"}
+
+
+def test_check_mode_changes_nothing(moving: Moving) -> None:
+    before = (moving.bench.path / "sites/common_site_config.json").read_bytes()
+    pids = [process.pid for process in moving.bench.processes()]
+    process = moving.start("check")
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    os.environ["ANSIBLE_CHECK_MODE"] = "1"
+    try:
+        moving.run("migrate", frappe_bench_canary=True)
+    finally:
+        del os.environ["ANSIBLE_CHECK_MODE"]
+    assert (moving.bench.path / "sites/common_site_config.json").read_bytes() == before
+    assert [process.pid for process in moving.bench.processes()] == pids
+    assert not (moving.state_dir / "journal.json").exists()
