@@ -179,7 +179,7 @@ class _Consumer(threading.Thread):
 
     def run(self) -> None:
         with self._log.open("w") as log:
-            for event in iter(self._queue.get, None):
+            for event in map(_censored, iter(self._queue.get, None)):
                 if text := event.get("stdout"):
                     log.write(text.replace("\r\n", "\n") + "\n")
                     log.flush()
@@ -203,6 +203,14 @@ class _Consumer(threading.Thread):
             self.join()
         if self._error is not None:
             raise self._error
+
+
+def _censored(event: Event) -> Event:
+    """The event without the message of a failed no_log task: ansible-core 2.19 hides the result, and prints the error."""
+    details = event.get("event_data") or {}
+    if "censored" not in (details.get("res") or {}):
+        return event
+    return {**event, "stdout": f"[{details['host']}]: output hidden (no_log)"}
 
 
 class _Stop:
