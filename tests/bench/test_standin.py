@@ -7,24 +7,32 @@ import os
 import pickle
 import signal
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import Supervisor
-from demo.load import Load, account
+from demo.load import Load, account, read_requests
 from demo.standin import SITE, StandinBench, ensure_env, free_ports
 from demo.standin.processes import Started, family
 
 from benchfly.errors import RefusedError
 
-pytestmark = pytest.mark.bench
+pytestmark = [
+    pytest.mark.bench,
+    # The supervisor client leaves its connections to the garbage collector.
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. <socket.socket fd=.*family=1:pytest.PytestUnraisableExceptionWarning"
+    ),
+]
 
 
 @pytest.fixture
@@ -235,6 +243,27 @@ def test_errors_reach_the_user_as_in_frappe(bench: StandinBench) -> None:
         # It has left with its connection, and supervisord has started another.
         eventually(lambda: any(process.program.endswith("socketio") and process.state == "RUNNING"
                                and process.pid != socketio.pid for process in bench.processes()))  # fmt: skip
+
+
+def test_the_driver_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    """It holds this test's pipe: run() returns only when it has ended too."""
+    out = tmp_path / "requests.jsonl"
+    program = f"""
+import os, pathlib, signal, time
+from demo.load import Load
+Load("http://127.0.0.1:{free_ports(1)[0]}", pathlib.Path("{out}"), enqueues=50, pages=0, clears=0).start()
+time.sleep(1)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, stdout=subprocess.PIPE, timeout=20, check=False)
+    assert done.returncode == -signal.SIGKILL
+    requests = read_requests(out)
+    assert requests
+    assert {request.status for request in requests} == {None}
+    assert all("ConnectionRefused" in str(request.error) for request in requests)
+    intervals = [later.sent - earlier.sent for earlier, later in pairwise(sorted(requests, key=lambda one: one.n))]
+    assert intervals == pytest.approx([0.02] * len(intervals), abs=0.001)  # when due, however late
 
 
 def test_what_a_killed_run_left_is_stopped(bench: StandinBench) -> None:

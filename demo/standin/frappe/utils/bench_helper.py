@@ -1,0 +1,29 @@
+"""What bench runs for every command that is not its own: `python -m frappe.utils.bench_helper frappe <command> ...`."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    commands = (
+        parser.add_subparsers(dest="app", required=True)
+        .add_parser("frappe")
+        .add_subparsers(dest="command", required=True)
+    )
+    commands.add_parser("worker").add_argument("--queue", required=True, help="comma-separated, e.g. short,default")
+    commands.add_parser("schedule")
+    arguments = parser.parse_args()
+    if arguments.command == "worker":
+        from frappe.utils.background_jobs import start_worker
+
+        start_worker(arguments.queue)
+    else:
+        from frappe.utils.scheduler import start_scheduler
+
+        start_scheduler()
+
+
+if __name__ == "__main__":
+    main()
