@@ -31,9 +31,10 @@ options:
     description: Keys and values of the specification to compare with.
     type: dict
     default: {}
-  pid:
-    description: Process that must be the one that answers.
-    type: int
+  directory:
+    description: Folder in which the process that answers must run, lest it be another server on the same port.
+    type: path
+    required: true
   wait:
     description: Seconds in which the store has to become as declared.
     type: int
@@ -51,6 +52,7 @@ EXAMPLES = r"""
     port: 11000
     password: "{{ queue_password }}"
     declared: {memory: 536870912, eviction: none}
+    directory: /var/lib/benchfly/shop-queue
     wait: 60
 """
 
@@ -64,12 +66,15 @@ observed:
   type: dict
   returned: always
 drift:
-  description: What differs, key to C(declared) and C(running).
+  description:
+    - What differs, key to C(declared) and C(running). Beside keys of a specification there are C(password), which
+      differs also when the store has one and none was declared, and C(directory).
   type: dict
   returned: always
   sample: {memory: {declared: 536870912, running: 268435456}}
 """
 
+import os
 import time
 
 from ansible.module_utils.basic import AnsibleModule
@@ -77,7 +82,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_resp import 
 from ansible_collections.benchfly.stores.plugins.module_utils.store_state import CONFIG_NAMES, drift, observed
 
 
-def look(host: str, port: int, password: str, declared: dict, pid: int | None) -> dict:
+def look(host: str, port: int, password: str, declared: dict, directory: str) -> dict:
     """One look at the store. Raises OSError when nothing answers, ReplyError while it is loading."""
     with Connection(host, port) as connection:
         try:
@@ -99,8 +104,19 @@ def look(host: str, port: int, password: str, declared: dict, pid: int | None) -
                 return {"running": True, "observed": {}, "drift": differs}
         config = {name: connection.config(name) for name in CONFIG_NAMES}
         found = observed(connection.info(), {name: value for name, value in config.items() if value is not None})
-    differs.update(drift(dict(declared, **({"pid": pid} if pid else {})), found))
+    found["directory"] = directory_of(found["pid"], directory)
+    differs.update(drift(dict(declared, directory=os.path.realpath(directory)), found))
     return {"running": True, "observed": found, "drift": differs}
+
+
+def directory_of(pid: int, expected: str) -> str:
+    """Where a process runs; `expected` also when it is in a folder below, as the data's is."""
+    try:
+        running = os.readlink("/proc/{0}/cwd".format(pid))
+    except OSError:
+        return "out of sight, process {0}".format(pid)
+    expected = os.path.realpath(expected)
+    return expected if os.path.commonpath([running, expected]) == expected else running
 
 
 def main() -> None:
@@ -110,13 +126,14 @@ def main() -> None:
             "port": {"type": "int", "required": True},
             "password": {"type": "str", "default": "", "no_log": True},
             "declared": {"type": "dict", "default": {}},
-            "pid": {"type": "int"},
+            "directory": {"type": "path", "required": True},
             "wait": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
     )
     given = dict(module.params)
-    wait, deadline = given.pop("wait"), time.monotonic() + given["wait"]
+    wait = given.pop("wait")
+    deadline = time.monotonic() + wait
     while True:
         reason = ""
         try:
