@@ -40,23 +40,22 @@ def load(sources: Sequence[str], extra_vars: Sequence[str] = (), benches: Sequen
     if problems:  # what could not be read would only make more of them
         raise InventoryError(_distinct(problems))
     hosts = {name: _host(inventory, name) for name in names}
-    declared: set[str] = set()
-    carried = [store for name in inventory.hosts(STORES) for store in _stores(inventory, hosts[name], declared)]
-    stores = {store.name: store for store in reversed(carried)}
+    unreadable: set[str] = set()
+    declared = {name: _declared(inventory, name, unreadable) for name in inventory.hosts(STORES)}
+    carried = [store for name, given in declared.items() for store in _stores(inventory, hosts[name], given)]
     found = [bench for name in inventory.children(BENCHES) if (bench := _bench(inventory, name))]
+    stores = {store.name: store for store in carried}
     problems += _group_problems(inventory)
-    problems += rules.names_used_twice(carried, inventory.where)
-    problems += rules.ports_used_twice(carried, hosts, inventory.where)
-    problems += rules.memory_beyond_ram(carried, hosts, inventory.where)
-    problems += rules.benches_without_store(found, stores, declared, inventory.where)
-    problems += rules.cache_and_queue_in_one(found, stores, inventory.where)
+    problems += rules.machine_problems(carried, hosts, inventory.where)
+    problems += rules.fleet_problems(declared, unreadable, found, inventory.where)
+    problems += rules.one_instance_problems(found, stores, inventory.where)
     problems += _unknown_benches(inventory, benches)
     if problems:
         raise InventoryError(_distinct(problems))
     return Fleet(
         sources=inventory.sources,
         hosts=hosts,
-        stores={store.name: store for store in carried},
+        stores=stores,
         benches={bench.name: bench for bench in found},
         load_generators=inventory.hosts(LOAD_GENERATORS),
     )
@@ -88,24 +87,27 @@ def _known_memory(inventory: Inventory, host: str) -> int | None:
         return None
 
 
-def _stores(inventory: Inventory, host: Host, declared: set[str]) -> Iterator[Store]:
-    """The well-formed stores of a host; all names, also of wrong ones, go to `declared`."""
-    given = inventory.variables(host.name).get(STORES)
+def _declared(inventory: Inventory, host: str, unreadable: set[str]) -> dict[str, Any]:
+    """What a host declares as its stores, templated; where a template is wrong, the store's name is `unreadable`."""
+    given = inventory.variables(host).get(STORES)
     if isinstance(given, str):
-        given = inventory.value(host.name, STORES)
+        given = inventory.value(host, STORES)
     if not isinstance(given, Mapping) or not given:
         reason, remedy = "is not a mapping of store names", "Give each store a name, and its keys below the name"
         if not given:
             reason, remedy = "is missing", f"Define it for this host, or take the host out of group {STORES}"
-        inventory.refuse(host.name, STORES, reason, remedy)
-        return
+        inventory.refuse(host, STORES, reason, remedy)
+        return {}
+    plain = {str(name): inventory.template(host, f"{STORES}.{name}", value) for name, value in given.items()}
+    unreadable.update(name for name, value in plain.items() if value is None)
+    return {name: value for name, value in plain.items() if value is not None}
+
+
+def _stores(inventory: Inventory, host: Host, given: Mapping[str, Any]) -> Iterator[Store]:
+    """The well-formed stores of a host."""
     for name, specification in given.items():
-        declared.add(str(name))
-        plain = inventory.template(host.name, f"{STORES}.{name}", specification)
-        if plain is None and specification is not None:
-            continue  # a template in it is wrong, and noted
         try:
-            spec = parse(str(name), plain)
+            spec = parse(name, specification)
         except SpecError as error:
             for problem in error.problems:
                 shown = "" if problem.value is None else f"{problem.value!r} "

@@ -55,7 +55,13 @@ class Bench:
     @property
     def stores(self) -> tuple[str, ...]:
         """Names of its stores."""
-        return tuple(store for store in (self.cache_store, self.queue_store) if store)
+        return tuple(self.chosen.values())
+
+    @property
+    def chosen(self) -> Mapping[str, str]:
+        """Purpose -> name of its store, without the purposes that stay where they are."""
+        chosen = {"cache": self.cache_store, "queue": self.queue_store}
+        return {purpose: store for purpose, store in chosen.items() if store}
 
 
 @dataclass(frozen=True)

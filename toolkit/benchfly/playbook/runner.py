@@ -206,7 +206,7 @@ class _Consumer(threading.Thread):
 
 
 def _censored(event: Event) -> Event:
-    """The event without the message of a failed no_log task: ansible-core 2.19 hides the result, and prints the error."""
+    """The event without the error of a failed no_log task: ansible-core 2.19 hides the result and prints the error."""
     details = event.get("event_data") or {}
     if "censored" not in (details.get("res") or {}):
         return event
