@@ -34,12 +34,17 @@ class Started:
 
 
 def family(leader: Started | None, mark: str) -> list[int]:
-    """Every process of the session that `leader` began, and every process with `mark` in its environment.
+    """Every process with `mark` in its environment, and every one of a session that these or `leader` began.
 
     Neither alone finds all: a work horse of RQ has a session of its own, and redis-server overwrites its environment
     with its title.
     """
-    return [pid for pid in _pids() if _belongs(pid, leader, mark.encode())]
+    sessions = {pid: session for pid in _pids() if (session := _session(pid))}
+    marked = {pid for pid in sessions if _is_marked(pid, mark.encode())}
+    ours = {pid for pid in marked if sessions[pid] == pid}
+    if leader and not _taken_by_another(leader):
+        ours.add(leader.pid)
+    return sorted(marked | {pid for pid, session in sessions.items() if session in ours})
 
 
 def end(leader: Started | None, mark: str, patience: float) -> None:
@@ -93,15 +98,19 @@ def _stat(pid: int) -> list[str]:
         raise ProcessLookupError(pid) from None
 
 
-def _belongs(pid: int, leader: Started | None, mark: bytes) -> bool:
+def _session(pid: int) -> int | None:
+    """The session of a living process; None for one that is gone."""
     try:
         state, _, _, session, *_ = _stat(pid)
-        if state == "Z" or pid == os.getpid():
-            return False
-        if leader and int(session) == leader.pid and not _taken_by_another(leader):
-            return True
+    except ProcessLookupError:
+        return None
+    return None if state == "Z" else int(session)
+
+
+def _is_marked(pid: int, mark: bytes) -> bool:
+    try:
         return mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except (OSError, ValueError):  # it ended meanwhile, or it is another user's
+    except OSError:  # it has ended, or it is another user's
         return False
 
 

@@ -266,17 +266,29 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert intervals == pytest.approx([0.02] * len(intervals), abs=0.001)  # when due, however late
 
 
-def test_what_a_killed_run_left_is_stopped(bench: StandinBench) -> None:
+@pytest.mark.parametrize("lost", ["supervisord", "its record"])
+def test_what_a_killed_run_left_is_stopped(bench: StandinBench, lost: str) -> None:
     bench.start()
     ask(bench, "/api/method/enqueue?n=1&queue=short&sleep=60", "POST")
     eventually(lambda: len(living(bench)) == 11)  # ten of them, and the work horse with a session of its own
-    leader = json.loads((bench.root / "supervisord.started").read_text())["pid"]
-    os.kill(leader, signal.SIGKILL)
-    assert len(living(bench)) >= 9
+    left = living(bench)
+    record = bench.root / "supervisord.started"
+    if lost == "supervisord":
+        os.kill(json.loads(record.read_text())["pid"], signal.SIGKILL)
+    else:
+        record.unlink()
 
     StandinBench.at(bench.root).stop()
     assert living(bench) == []
+    assert not [pid for pid in left if is_alive(pid)]
     bench.stop()  # once more does no harm
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Started.of(pid).is_alive()
+    except ProcessLookupError:
+        return False
 
 
 def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
