@@ -26,13 +26,7 @@ from demo.standin.processes import Started, family
 
 from benchfly.errors import RefusedError
 
-pytestmark = [
-    pytest.mark.bench,
-    # The supervisor client leaves its connections to the garbage collector.
-    pytest.mark.filterwarnings(
-        "ignore:Exception ignored in. <socket.socket fd=.*family=1:pytest.PytestUnraisableExceptionWarning"
-    ),
-]
+pytestmark = pytest.mark.bench
 
 
 @pytest.fixture
