@@ -33,13 +33,18 @@ class Journal:
 
     `moves` is a list of
     `{id, verb, state: open|done|reversed, started, finished, from: {key: url}, to: {key: url}, written: {path: sha256},
-    consumers: [process name], phases: [{phase, state, started, seconds, ...}]}`; times are unix seconds.
+    consumers: [process name], phases: [{phase, what, state, started, seconds, ...}]}`; times are unix seconds.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / JOURNAL
-        self.moves: list[dict[str, Any]] = read_json_object(self.path)["moves"] if self.path.exists() else []
+        self.moves: list[dict[str, Any]] = []
+        self._read()
+
+    def _read(self) -> None:
+        if self.path.exists():
+            self.moves = read_json_object(self.path)["moves"]
 
     @property
     def last(self) -> dict[str, Any] | None:
@@ -137,13 +142,14 @@ class Journal:
         return None
 
     @contextmanager
-    def phase(self, name: str) -> Iterator[dict[str, Any]]:
-        """Record one phase of the open move: started, and then done or failed with the seconds it took.
+    def phase(self, name: str, what: str) -> Iterator[dict[str, Any]]:
+        """Record a step of a phase of the open move: started, and then done or failed with the seconds it took.
 
-        Yields the entry, to which the phase adds what it did. Holds the bench's lock on this host meanwhile.
+        `name` is what the tasks call the phase, `what` the part of it. Yields the entry, to which the phase adds what it did. Holds the bench's lock on this host meanwhile.
         """
         with locked(self.folder):
-            entry: dict[str, Any] = {"phase": name, "state": "started", "started": time.time()}
+            self._read()  # the holder before us may have written
+            entry: dict[str, Any] = {"phase": name, "what": what, "state": "started", "started": time.time()}
             self.open["phases"].append(entry)
             self.save()
             try:
@@ -175,17 +181,25 @@ class Journal:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, patience: float = 30) -> Iterator[None]:
     """Hold the bench's lock on this host; the kernel lets go of it if the holder is killed.
 
-    Raises BenchError at once when another process has it.
+    A step whose controller was killed still runs to its end, so the lock is waited for: BenchError after `patience`
+    seconds.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / LOCK).open("a") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise BenchError(f"another move holds {folder / LOCK}; wait for it to end, then run again") from error
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise BenchError(
+                        f"another move holds {folder / LOCK} (fuser -v shows whose it is); run again when it has ended"
+                    ) from error
+                time.sleep(0.1)
         yield
 
 

@@ -81,10 +81,13 @@ def main() -> None:
         journal = Journal(Path(module.params["state_dir"]))
         if module.check_mode and (journal.last is None or journal.last["state"] != "open"):
             module.exit_json(changed=True, restored=False)  # the move that this belongs to was not opened either
-        content, restored = switched(bench, journal)
-        changed = content != bench.common_site_config.read_bytes()
-        if not module.check_mode:
-            with journal.phase("switch configuration"):
+        if module.check_mode:
+            content, restored = switched(bench, journal)
+            changed = content != bench.common_site_config.read_bytes()
+        else:
+            with journal.phase("Switch producers", "configuration"):
+                content, restored = switched(bench, journal)
+                changed = content != bench.common_site_config.read_bytes()
                 if changed:
                     journal.backup(bench.common_site_config)
                     replace_file(bench.common_site_config, content)

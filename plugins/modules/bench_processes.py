@@ -88,6 +88,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes im
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import Supervisor
 
+PHASES = {"stopped": "Stop consumers", "started": "Start consumers"}
 ENDED = {"STOPPED", "EXITED", "FATAL", "UNKNOWN"}
 
 
@@ -114,7 +115,7 @@ def start(idle: list[BenchProcess], supervisor: Supervisor, timeout: float) -> N
 
 def act(module: AnsibleModule, processes: list[BenchProcess], journal: Journal, supervisor: Supervisor) -> list[str]:
     state, timeout = module.params["state"], module.params["timeout"]
-    with journal.phase(f"{module.params['role']} {state}") as entry:
+    with journal.phase(PHASES.get(state, "Switch producers"), module.params["role"]) as entry:
         entry["processes"] = [process.name for process in processes]
         if state == "stopped":
             return stop(processes, journal, supervisor, timeout)

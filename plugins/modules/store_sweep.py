@@ -85,6 +85,9 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_client impor
 )
 
 
+PHASES = {"live": "Sweep", "history": "History"}
+
+
 def moved_keys(move: dict[str, Any]) -> list[str]:
     """Which of redis_cache and redis_queue name another server after the move."""
     return [
@@ -134,7 +137,7 @@ def main() -> None:
         module.exit_json(changed=True, swept={})
     bench, journal = Bench(Path(module.params["path"])), Journal(Path(module.params["state_dir"]))
     try:
-        with journal.phase(f"sweep {module.params['part']}") as entry:
+        with journal.phase(PHASES[module.params["part"]], "stores") as entry:
             swept = sweep(bench, journal.open, module.params["part"], module.params["timeout"], journal.reversing)
             entry["swept"] = swept
     except (BenchError, StoreError, OSError, redis.exceptions.RedisError) as error:

@@ -30,6 +30,14 @@ class Moving:
     stores: dict[str, Server]
     inventory: Path
     variables: dict[str, Any] = field(default_factory=dict)
+    loads: list[Load] = field(default_factory=list)
+
+    def load(self, enqueues: float, pages: float = 0, clears: float = 0) -> Load:
+        """A load that runs until it is accounted for, or the test ends."""
+        load = Load(self.bench.url, self.bench.root / "requests.jsonl", enqueues=enqueues, pages=pages, clears=clears)
+        load.start()
+        self.loads.append(load)
+        return load
 
     @property
     def state_dir(self) -> Path:
@@ -98,7 +106,10 @@ def moving(tmp_path: Path) -> Iterator[Moving]:
     ):
         inventory = tmp_path / "inventory.yml"
         inventory.write_text(json.dumps(_inventory(bench, cache, queue)))
-        yield Moving(bench, {"cache": cache, "queue": queue}, inventory, {"frappe_bench_canary": False})
+        moving = Moving(bench, {"cache": cache, "queue": queue}, inventory, {"frappe_bench_canary": False})
+        yield moving
+        for load in moving.loads:
+            load.stop()
 
 
 def _inventory(bench: StandinBench, cache: Server, queue: Server) -> dict[str, Any]:

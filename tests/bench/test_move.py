@@ -8,11 +8,9 @@ import re
 import signal
 import time
 import urllib.request
-from pathlib import Path
 from typing import Any
 
 import pytest
-from demo.load import Load
 from tests.bench.conftest import Moving
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
@@ -24,11 +22,10 @@ def held(counted: Any) -> tuple[int, int]:
     return sum(len(jobs.lost) for jobs in both), sum(len(jobs.duplicated) for jobs in both)
 
 
-def test_there_and_back_under_load(moving: Moving, tmp_path: Path) -> None:
+def test_there_and_back_under_load(moving: Moving) -> None:
     config = moving.bench.path / "sites/common_site_config.json"
     before = config.read_bytes()
-    load = Load(moving.bench.url, tmp_path / "requests.jsonl", enqueues=30, pages=5, clears=12)
-    load.start()
+    load = moving.load(enqueues=30, pages=5, clears=12)
     time.sleep(3)
 
     output = moving.run("migrate", frappe_bench_canary=True)
@@ -53,9 +50,8 @@ def test_there_and_back_under_load(moving: Moving, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["migrate", "rollback"])
-def test_a_killed_controller_is_resumed_or_taken_back(moving: Moving, tmp_path: Path, verb: str) -> None:
-    load = Load(moving.bench.url, tmp_path / "requests.jsonl", enqueues=20, pages=0, clears=0)
-    load.start()
+def test_a_killed_controller_is_resumed_or_taken_back(moving: Moving, verb: str) -> None:
+    load = moving.load(enqueues=20)
     time.sleep(2)
     if verb == "rollback":
         moving.run("migrate")
@@ -76,20 +72,21 @@ def kill_at(moving: Moving, verb: str, phase: str) -> None:
     """SIGKILL ansible-playbook and all it started as soon as a task of that phase begins."""
     process = moving.start(verb)
     assert process.stdout is not None
+    seen = []
     for line in process.stdout:
+        seen.append(line)
         if re.match(rf"TASK .*{phase}", line):
             time.sleep(0.3)
             break
     else:
-        pytest.fail(f"{verb} never came to {phase}")
+        pytest.fail(f"{verb} never came to {phase}:\n{''.join(seen)}")
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()
 
 
-def test_a_job_that_does_not_end_puts_everything_back(moving: Moving, tmp_path: Path) -> None:
-    load = Load(moving.bench.url, tmp_path / "requests.jsonl", enqueues=10, pages=0, clears=0)
-    load.start()
+def test_a_job_that_does_not_end_puts_everything_back(moving: Moving) -> None:
+    load = moving.load(enqueues=10)
     urllib.request.urlopen(f"{moving.bench.url}/api/method/enqueue?n=1000000&sleep=12", data=b"").close()
     time.sleep(2)
     before = moving.bench.config()

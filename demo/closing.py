@@ -1,0 +1,185 @@
+"""What the demo found, put together: the closing table, summary.json and the report."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchfly.benchmark import Benchmark
+from benchfly.report import (
+    Attempt,
+    Before,
+    Enqueue,
+    File,
+    Gaps,
+    Http,
+    Jobs,
+    Latencies,
+    Latency,
+    Move,
+    Need,
+    Phase,
+    ReportData,
+    Span,
+    Summary,
+    closing_table,
+    read_attempts,
+    render,
+)
+from benchfly.report import Target as ReportTarget
+from demo.load import Account, Request
+from demo.target import Target
+
+MOVES = ("migrate", "rollback")
+PROBES = {"enqueue": "enqueue", "page": "http"}  # what the load calls it -> what people call it
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Everything that was measured, before anything is computed from it."""
+
+    target: Target
+    requests: Sequence[Request]
+    account: Account
+    runs: Sequence[Mapping[str, Any]]  # outcome of each verb, with `verb` and `folder`
+    seconds: float
+    baseline_seconds: float
+
+    def data(self, verb: str) -> dict[str, Any]:
+        """What the verb's playbook handed over."""
+        run = next(run for run in self.runs if run["verb"] == verb)
+        handed: dict[str, Any] = run["data"][verb]
+        return handed
+
+    def canary(self, verb: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.data(verb)["demo"]["canary"]
+        return found
+
+    @property
+    def quiet_until(self) -> float:
+        """Unix time up to which nothing had been touched."""
+        return min(request.sent for request in self.requests) + self.baseline_seconds
+
+    def moving(self, at: float) -> bool:
+        """Whether a move was in progress then."""
+        return any(span.start <= at <= span.end for span in self.spans)
+
+    @property
+    def spans(self) -> list[Span]:
+        """The phases of both moves, from the journal of the bench's host."""
+        return [
+            Span(verb, entry["phase"], entry["started"], entry["started"] + entry["seconds"])
+            for verb in MOVES
+            for entry in self.data(verb)["demo"]["move"]["phases"]
+        ]
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """Every request of the load and every attempt on the cache by the canaries."""
+        sent = [
+            Attempt(PROBES[request.kind], request.sent, request.latency_ms, request.error or "")
+            for request in self.requests
+            if request.kind in PROBES
+        ]
+        logs = [Path(self.canary(verb)["log"]) for verb in MOVES]
+        return sent + [attempt for log in logs for attempt in read_attempts(log) if attempt.probe == "cache"]
+
+
+def close(measured: Measured, folder: Path, console: Console) -> int:
+    """Write summary.json and the report, print the closing table; 0 when all is as promised, else 1."""
+    report = folder / "report.html"
+    summary = _summary(measured, report)
+    summary.write(folder / "summary.json")
+    report.write_text(render(_report(measured, summary, folder)), encoding="utf-8")
+    console.print()
+    console.print(closing_table(summary))
+    console.print(f"\nThe demo took {measured.seconds:.0f} s. As data: {folder / 'summary.json'}", soft_wrap=True)
+    return 0 if summary.good else 1
+
+
+def _summary(measured: Measured, report: Path) -> Summary:
+    jobs = (measured.account.web, measured.account.scheduler)
+    canaries = [measured.canary(verb) for verb in MOVES]
+    gate = measured.data("check")["localhost"]["gates"][0]
+    return Summary(
+        jobs=Jobs(
+            acknowledged=sum(part.acknowledged for part in jobs),
+            executed=sum(part.executed for part in jobs),
+            lost=sum(len(part.lost) for part in jobs),
+            duplicated=sum(len(part.duplicated) for part in jobs),
+        ),
+        enqueue=Enqueue(refused=measured.account.web.refused + sum(c["errors"].get("enqueue", 0) for c in canaries)),
+        http=Http(
+            requests=len(measured.requests) + sum(c["attempts"].get("http", 0) for c in canaries),
+            failed=sum(not request.ok for request in measured.requests)
+            + sum(c["errors"].get("http", 0) for c in canaries),
+        ),
+        gap_ms=_longest(canary["gap_ms"] for canary in canaries),
+        latency_ms=_latencies(attempt for attempt in measured.attempts if measured.moving(attempt.at)),
+        before=Before(
+            gap_ms=_longest([canaries[0]["gap_ms_before"]]),
+            latency_ms=_latencies(attempt for attempt in measured.attempts if attempt.at < measured.quiet_until),
+        ),
+        phases=[
+            Phase(run["verb"], phase["name"], phase["seconds"])
+            for run in measured.runs
+            if run["verb"] in MOVES
+            for phase in run["phases"]
+        ],
+        target=ReportTarget(gate["engine"], gate["version"], measured.target.why),
+        benchmark=_benchmark(measured).headline,
+        report=str(report),
+    )
+
+
+def _report(measured: Measured, summary: Summary, folder: Path) -> ReportData:
+    needs = [
+        Need(gate["purpose"], **{key: need[key] for key in ("need", "used_by", "answer", "verdict", "remedy")})
+        for gate in measured.data("check")["localhost"]["gates"]
+        for need in gate["needs"]
+    ]
+    files = [File("summary.json", "these figures as data"), File("requests.jsonl", "every request of the load")]
+    files += [
+        File(f"../runs/{run['folder'].name}", f"benchfly {run['verb']}: inputs, log, outcome") for run in measured.runs
+    ]
+    return ReportData(
+        title="A bench moves and returns",
+        created=datetime.now(UTC),
+        move=Move("demo", "Redis (the bench's own)", summary, measured.attempts, measured.spans, needs),
+        benchmark=_benchmark(measured),
+        files=[file for file in files if (folder / file.path).exists()],
+        notes=[
+            "The bench is a stand-in: bench's own configuration, real RQ workers, gunicorn and supervisord, around a "
+            "small web application that uses Redis as Frappe does.",
+            "Benchmarks here run beside the bench's load on a small shared machine; they show the method, not the "
+            "engines.",
+        ],
+    )
+
+
+def _benchmark(measured: Measured) -> Benchmark:
+    return Benchmark.from_data(measured.data("benchmark"))
+
+
+def _longest(gaps: Iterable[Mapping[str, float]]) -> Gaps:
+    gaps = list(gaps)
+    probes = {probe for each in gaps for probe in each}
+    return Gaps(**{probe: max(each[probe] for each in gaps if probe in each) for probe in probes})
+
+
+def _latencies(attempts: Iterable[Attempt]) -> Latencies:
+    by_probe: dict[str, list[float]] = {}
+    for attempt in attempts:
+        by_probe.setdefault(attempt.probe, []).append(attempt.ms)
+    return Latencies(**{probe: _latency(values) for probe, values in by_probe.items() if len(values) > 1})
+
+
+def _latency(values: list[float]) -> Latency:
+    percentiles = statistics.quantiles(values, n=100, method="inclusive")
+    return Latency(p50=percentiles[49], p99=percentiles[98])
