@@ -63,7 +63,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 server:
-  description: Engine and version of the store.
+  description: Name, address, engine and version of the store.
   returned: success
   type: dict
 removed:
@@ -127,7 +127,7 @@ def main() -> None:
             reason = refusal(connection, workload, foreign, given["allow_data"]) if fill else ""
             if reason:
                 module.fail_json(msg=f"store {given['store']} at {redact(given['url'])} {reason}")
-            server = store.describe(connection.info())
+            server = {"name": given["store"], "at": redact(given["url"]), **store.describe(connection.info())}
             removed = 0 if module.check_mode else store.remove(connection)
             if fill and not module.check_mode:
                 store.fill(connection, workload, GENERATORS[given["generator"]])

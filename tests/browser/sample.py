@@ -1,0 +1,157 @@
+"""A report as a move of two and a half thousand jobs leaves it, for tests of its looks."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import Measurement, Output
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import parse
+
+from benchfly.benchmark import Benchmark, Server, Trial
+from benchfly.report import (
+    Attempt,
+    Before,
+    Enqueue,
+    File,
+    Http,
+    Jobs,
+    Latencies,
+    Move,
+    Need,
+    Phase,
+    ReportData,
+    Span,
+    Summary,
+    Target,
+    gaps,
+    latencies,
+)
+
+START = 1795417045.0
+
+_PHASES = {
+    "migrate": {"Check": 2.4, "Stop consumers": 4.1, "Switch producers": 1.9, "Sweep": 0.8, "Start consumers": 2.2, "Verify": 3.0},
+    "rollback": {"Stop consumers": 4.3, "Switch producers": 2.0, "Sweep": 1.1, "Start consumers": 2.1, "Verify": 2.9},
+}  # fmt: skip
+
+def spans() -> Iterator[Span]:
+    now = START + 8
+    for verb, phases in _PHASES.items():
+        for phase, seconds in phases.items():
+            yield Span(verb, phase, now, now + seconds)
+            now += seconds
+        now += 9
+
+
+def attempts(failures: int = 0) -> list[Attempt]:
+    """Ten attempts a second of each probe; those that fall into a switch wait."""
+    chance = random.Random(5)
+    switches = [span for span in spans() if span.phase == "Switch producers"]
+    found = []
+    for probe, usual in (("enqueue", 3.0), ("cache", 0.4), ("http", 12.0)):
+        for number in range(600):
+            at = START + number / 10
+            ms = usual * chance.lognormvariate(0, 0.35)
+            if any(span.start < at < span.start + 0.4 for span in switches):
+                ms += chance.uniform(40, 210)
+            found.append(Attempt(probe, at, ms))
+        for number in range(failures):
+            found.append(Attempt(probe, switches[0].start + number / 10, 20.0, "ConnectionError: refused"))
+    return found
+
+
+GATE = [
+    Need("cache", "Memory policy fits the purpose", "a full cache that refuses writes gives 500 on every page", "maxmemory 512 MiB, allkeys-lru", "ok"),
+    Need("cache", "KEYS returns every key", "clear_cache, 43 times in bench migrate", "8,192 of 9,000", "setting", "start it with --keys_output_limit=1000000"),
+    Need("cache", "Client tracking with redirect", "the client cache of Frappe 16; this bench is Frappe 15", "not asked", "ok"),
+    Need("queue", "A job lives and ends", "RQ, for every job", "enqueued, run, finished, result kept", "ok"),
+    Need("queue", "A queue can be emptied", "bench purge-jobs", "a Lua script touched undeclared keys", "ok"),
+]  # fmt: skip
+
+
+def benchmark() -> Benchmark:
+    chance = random.Random(7)
+    trials = []
+    for number in range(1, 7):
+        slowness = chance.uniform(0.8, 1.1)  # of the machine, in this round
+        for store, speed in chance.sample([("shop-cache-old", 1.0), ("shop-cache", 1.24)], 2):
+            rate = 48_000 * speed * slowness * chance.uniform(0.97, 1.03)
+            p50, p95, p99 = 8000 / rate, 15000 / rate * chance.uniform(0.8, 1.3), 26000 / rate * chance.uniform(0.7, 1.5)
+            figures = Measurement(round(rate * 2), 2.0, rate, p50, p95, p99, 0)
+            trials.append(Trial(number, store, figures, ()))
+    trials[5] = replace(trials[5], invalid=("318 keys evicted",))
+    workload = parse(
+        "frappe-site",
+        {
+            "description": "Reads and a few writes as a busy Frappe site makes them",
+            "clients": 8,
+            "items": 1000,
+            "families": {"session": {"type": "hash", "bytes": 400}},
+            "operations": [
+                {"command": "HGET", "family": "session", "share": 90},
+                {"command": "HSET", "family": "session", "share": 10},
+            ],
+        },
+    )
+    line = "memtier_benchmark --server 127.0.0.1 --port {} --threads 1 --clients 8 --test-time 2 --command 'HSET benchfly:bench:session __key__ " + "x" * 400 + "' --command-ratio 1"  # fmt: skip  # noqa: E501
+    ports = {"shop-cache-old": 13000, "shop-cache": 13010}
+    return Benchmark(
+        workload=workload,
+        generator="memtier_benchmark",
+        version="2.2.1",
+        caveat="",
+        seconds=2.0,
+        seed=20261123,
+        stores=(
+            Server("shop-cache-old", "127.0.0.1:13000", "redis", "7.0.15"),
+            Server("shop-cache", "127.0.0.1:13010", "valkey", "8.0.1"),
+        ),
+        trials=tuple(trials),
+        outputs=tuple(Output((line.format(ports[trial.store]),), {}) for trial in trials),
+    )
+
+
+def summary(
+    jobs: Jobs = Jobs(acknowledged=6120, executed=6120, lost=0, duplicated=0),
+    http: Http = Http(requests=6120, failed=0),
+    target: Target = Target(
+        "valkey", "8.0.1", "Dragonfly is not on PATH and could not be downloaded; valkey-server is on PATH."
+    ),
+) -> Summary:
+    moved = next(spans()).start
+    return Summary(
+        jobs=jobs,
+        enqueue=Enqueue(refused=0),
+        http=http,
+        gap_ms=gaps(attempts(), since=moved),
+        latency_ms=latencies(attempts(), since=moved),
+        before=Before(gaps(attempts(), until=moved), latencies(attempts(), until=moved)),
+        phases=[Phase(verb, phase, seconds) for verb, phases in _PHASES.items() for phase, seconds in phases.items()],
+        target=target,
+        report=".benchfly/demo/report.html",
+    )
+
+
+def report(closing: Summary, failures: int = 0) -> ReportData:
+    return ReportData(
+        title="benchfly demo: a bench there and back",
+        created=datetime(2026, 11, 23, 6, 20, tzinfo=UTC),
+        run_id="20261123-061205-demo-4f2a",
+        move=Move("The bench stand-in", "Redis 7.0.15", closing, attempts(failures), list(spans()), GATE),
+        benchmark=benchmark(),
+        environment={
+            "Machine": "2 cores, 7.8 GB of memory",
+            "Kernel": "Linux 6.1.0-21-amd64, transparent huge pages: madvise",
+            "Bench": "Frappe 15 stand-in, rq 1.15.1, redis-py 4.5.5, gunicorn 22.0.0",
+            "benchfly": "0.1.0, ansible-core 2.19.14, Python 3.11.7",
+        },
+        files=[
+            File("summary.json", "these figures as data"),
+            File("canary.jsonl", "every attempt of the probes"),
+            File("benchmark.json", "trials, with raw outputs and command lines"),
+            File("ansible.log", "all that Ansible said"),
+        ],
+    )

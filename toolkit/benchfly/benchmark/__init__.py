@@ -1,0 +1,18 @@
+"""Benchmarks of stores: what was measured, and what may be claimed from it."""
+
+from benchfly.benchmark.comparison import METRICS, Comparison, Metric, Ratio, Row, Spread, compare
+from benchfly.benchmark.trials import Benchmark, Measurement, Server, Trial
+
+__all__ = [
+    "METRICS",
+    "Benchmark",
+    "Comparison",
+    "Measurement",
+    "Metric",
+    "Ratio",
+    "Row",
+    "Server",
+    "Spread",
+    "Trial",
+    "compare",
+]

@@ -1,0 +1,124 @@
+"""What playbooks/benchmark.yml hands over, as objects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import workload as workloads
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import (
+    Measurement,
+    Output,
+    OutputError,
+)
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generators import GENERATORS
+
+from benchfly.errors import ResultsError
+
+__all__ = ["Benchmark", "Measurement", "Server", "Trial"]
+
+
+@dataclass(frozen=True)
+class Server:
+    """A store as it was when measured; `at` is host:port."""
+
+    name: str
+    at: str
+    engine: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One play of the workload on one store. One with reasons in `invalid` is shown and never compared."""
+
+    round: int
+    store: str
+    measurement: Measurement | None
+    invalid: tuple[str, ...]
+
+    @property
+    def valid(self) -> bool:
+        return self.measurement is not None and not self.invalid
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Trials in the order they ran; the first of `stores` is the one the others are compared with.
+
+    `outputs` has the command lines and raw outputs of each trial; it is empty when they were not kept.
+    """
+
+    workload: workloads.Workload
+    generator: str
+    version: str
+    caveat: str
+    seconds: float
+    seed: int
+    stores: tuple[Server, ...]
+    trials: tuple[Trial, ...]
+    outputs: tuple[Output, ...] = ()
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any], where: str = "benchmark") -> Benchmark:
+        """From what the playbook set with set_stats. Raises ResultsError that names `where`."""
+        try:
+            workload = dict(data["workload"])
+            return cls(
+                workload=workloads.parse(workload.pop("name"), workload),
+                generator=data["generator"]["name"],
+                version=data["generator"]["version"],
+                caveat=data["generator"]["caveat"],
+                seconds=float(data["seconds"]),
+                seed=int(data["seed"]),
+                stores=tuple(Server(**server) for server in data["stores"]),
+                trials=tuple(_trial(trial) for trial in data["trials"]),
+                outputs=tuple(
+                    Output(tuple(output["command_lines"]), output["files"]) for output in data.get("outputs", [])
+                ),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ResultsError(f"{where} is no result of a benchmark: {error!r}") from error
+
+    @classmethod
+    def load(cls, path: Path) -> Benchmark:
+        """From benchmark.json of a run, whose figures must be those that the raw outputs in it give.
+
+        Raises ResultsError that names the file.
+        """
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ResultsError(f"{path} cannot be read as JSON: {error}") from error
+        benchmark = cls.from_data(data, str(path))
+        for trial, output in zip(benchmark.trials, benchmark.outputs, strict=False):
+            if trial.measurement and parse(benchmark.generator, output, str(path)) != trial.measurement:
+                message = f"{path}: round {trial.round} of {trial.store} has other figures than its raw output"
+                raise ResultsError(f"{message}. Run the benchmark again")
+        return benchmark
+
+    def command_lines(self, store: str) -> Sequence[str]:
+        """How the store was measured, as typed in its first trial; empty when that was not kept."""
+        pairs = zip(self.trials, self.outputs, strict=False)
+        return next((output.command_lines for trial, output in pairs if trial.store == store), ())
+
+
+def parse(generator: str, output: Output, where: str) -> Measurement:
+    """What a load generator's output says. Raises ResultsError that names `where`."""
+    try:
+        return GENERATORS[generator].parse(output)
+    except (KeyError, OutputError) as error:
+        raise ResultsError(f"{where}: {error}") from error
+
+
+def _trial(data: Mapping[str, Any]) -> Trial:
+    measurement = data["measurement"]
+    return Trial(
+        round=int(data["round"]),
+        store=data["store"],
+        measurement=Measurement(**measurement) if measurement else None,
+        invalid=tuple(data["invalid"]),
+    )

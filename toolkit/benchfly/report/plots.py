@@ -1,0 +1,189 @@
+"""Plots as inline SVG that takes its colours and font from the page, in a wide and a narrow form."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+from benchfly.benchmark import METRICS, Benchmark, Metric
+from benchfly.report import words
+from benchfly.report.attempts import Attempt, Gap, by_probe, longest_gap
+from benchfly.report.data import Move
+from benchfly.report.summary import PROBES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MatplotlibFigure
+
+# Placeholders that matplotlib draws with; the page has the real ones, for light and dark.
+_COLOURS = {"text": "#010101", "faint": "#020202", "mark": "#030303", "alert": "#040404", "band": "#050505"}
+_WIDE, _NARROW = 8.6, 3.5  # inches, at 72 dots: what a desk and a phone have room for
+_PAD = 15  # points between a panel and its title, where the phases' numbers stand
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One figure of the report: SVG for wide and for narrow pages, and its content in words."""
+
+    wide: str
+    narrow: str
+    alt: str
+
+
+def available() -> bool:
+    """Whether matplotlib is there; without it a report has its tables only."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def timeline(move: Move) -> Picture | None:
+    """Latency of every probe over the whole time, with phases as bands, failures as crosses and the longest gap."""
+    probes = by_probe(move.attempts)
+    if not probes or not available():
+        return None
+    since = min((span.start for span in move.spans), default=-math.inf)
+    until = max((span.end for span in move.spans), default=math.inf)
+    gaps = {probe: longest_gap(attempts, since, until) for probe, attempts in probes.items()}
+    told = ", ".join(f"{PROBES[probe]} {words.duration(gap.ms)}" for probe, gap in gaps.items() if gap)
+    alt = f"Latency of each probe over time, phases shaded. Longest gaps: {told}."
+    return _both(lambda width: _draw_timeline(move, probes, gaps, width), "timeline", alt)
+
+
+def dots(benchmark: Benchmark) -> Picture | None:
+    """Every trial of every store as a dot, with the medians."""
+    if not available():
+        return None
+    shown = (METRICS[0], METRICS[-1])
+    alt = f"Throughput and 99th percentile of latency of each of {len(benchmark.trials)} trials, by store."
+    return _both(lambda width: _draw_dots(benchmark, shown, width), "dots", alt)
+
+
+def _draw_timeline(
+    move: Move, probes: Mapping[str, Sequence[Attempt]], gaps: Mapping[str, Gap | None], width: float
+) -> MatplotlibFigure:
+    from matplotlib.figure import Figure
+
+    origin = min(attempt.at for attempt in move.attempts)
+    end = max(attempt.end for attempt in move.attempts) - origin
+    figure = Figure(figsize=(width, 1.35 * len(probes) + 0.75), layout="constrained")
+    panels = figure.subplots(len(probes), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (probe, attempts) in zip(panels, probes.items(), strict=True):
+        for span in move.spans:
+            number = move.summary.phase_names.index(span.phase) + 1
+            begin, until = span.start - origin, span.end - origin
+            # A digit is a tenth of an inch wide.
+            _shade(axes, begin, until, number, label=axes is panels[0] and (until - begin) / end * width > 0.1)
+        _draw_latency(axes, attempts, origin, end / (13 * width))
+        axes.set_xlim(0, end)
+        axes.set_title(PROBES[probe], loc="left", fontsize=10, color=_COLOURS["text"], pad=_PAD)
+        if gap := gaps[probe]:
+            axes.set_title(
+                f"longest gap {words.duration(gap.ms)}", loc="right", fontsize=9, color=_COLOURS["alert"], pad=_PAD
+            )
+            bottom = axes.get_xaxis_transform()
+            ends = [gap.begin - origin, gap.end - origin]
+            axes.plot(ends, [0.03, 0.03], transform=bottom, color=_COLOURS["alert"], linewidth=4)
+    panels[-1].set_xlabel("seconds")
+    return figure
+
+
+def _shade(axes: Axes, begin: float, end: float, number: int, label: bool) -> None:
+    axes.axvspan(begin, end, color=_COLOURS["band"], alpha=1 if number % 2 else 0.45, linewidth=0)
+    if label:
+        place = ((begin + end) / 2, 1.03)
+        axes.annotate(str(number), place, xycoords=("data", "axes fraction"), ha="center", fontsize=8)
+
+
+def _draw_latency(axes: Axes, attempts: Sequence[Attempt], origin: float, width: float) -> None:
+    """Median and worst of each slice of `width` seconds, so that thousands of attempts stay small."""
+    slices: dict[int, list[float]] = {}
+    for attempt in attempts:
+        since = attempt.at - origin
+        if attempt.error:
+            axes.plot(since, 0.93, "x", transform=axes.get_xaxis_transform(), markersize=4, color=_COLOURS["alert"])
+        else:
+            slices.setdefault(int(since / width), []).append(max(attempt.ms, 0.01))
+    times = [(number + 0.5) * width for number in sorted(slices)]
+    found = [slices[number] for number in sorted(slices)]
+    axes.plot(times, [median(values) for values in found], color=_COLOURS["text"], linewidth=1)
+    axes.scatter(times, [max(values) for values in found], s=5, color=_COLOURS["mark"], linewidths=0)
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    axes.set_ylim(low / 2, high)  # room for the gap's mark
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} ms")
+
+
+def _draw_dots(benchmark: Benchmark, metrics: Sequence[Metric], width: float) -> MatplotlibFigure:
+    from matplotlib.figure import Figure
+
+    stores = [server.name for server in benchmark.stores]
+    rows = 1 if width == _WIDE else len(metrics)
+    figure = Figure(figsize=(width, rows * (0.42 * len(stores) + 0.85)), layout="constrained")
+    panels = figure.subplots(rows, len(metrics) // rows, squeeze=False, sharey=True).flat
+    for axes, metric in zip(panels, metrics, strict=True):
+        for height, store in enumerate(reversed(stores)):
+            trials = [trial for trial in benchmark.trials if trial.store == store and trial.measurement]
+            valid = [getattr(trial.measurement, metric.field) for trial in trials if trial.valid]
+            invalid = [getattr(trial.measurement, metric.field) for trial in trials if not trial.valid]
+            axes.scatter(valid, [height] * len(valid), s=26, color=_COLOURS["mark"], alpha=0.65, linewidths=0)
+            axes.scatter(invalid, [height] * len(invalid), s=26, marker="x", color=_COLOURS["alert"])
+            if valid:
+                axes.plot([median(valid)] * 2, [height - 0.3, height + 0.3], color=_COLOURS["text"], linewidth=2)
+        axes.set_yticks(range(len(stores)), list(reversed(stores)))
+        axes.set_ylim(-0.6, len(stores) - 0.4)
+        axes.set_title(f"{metric.label}, {metric.unit}", loc="left", fontsize=10, color=_COLOURS["text"])
+        axes.set_xlim(0, 1.05 * max(axes.get_xlim()))
+        axes.locator_params(axis="x", nbins=5)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+    return figure
+
+
+def _both(draw: Callable[[float], MatplotlibFigure], name: str, alt: str) -> Picture:
+    return Picture(_svg(draw, _WIDE, f"{name}-wide"), _svg(draw, _NARROW, f"{name}-narrow"), alt)
+
+
+def _svg(draw: Callable[[float], MatplotlibFigure], width: float, name: str) -> str:
+    import matplotlib
+
+    faint = _COLOURS["faint"]
+    with matplotlib.rc_context(
+        {
+            "svg.fonttype": "none",
+            "svg.hashsalt": name,  # ids that differ between the figures of a page and agree between runs
+            "font.family": "sans-serif",
+            "font.size": 9,
+            "text.color": faint,
+            "axes.labelcolor": faint,
+            "axes.edgecolor": faint,
+            "xtick.color": faint,
+            "ytick.color": faint,
+            "ytick.minor.size": 0,
+            "axes.facecolor": "none",
+            "axes.spines.right": False,
+            "axes.spines.top": False,
+        }
+    ):
+        figure = draw(width)
+        stream = io.StringIO()
+        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return _themed(stream.getvalue())
+
+
+def _themed(svg: str) -> str:
+    """Only the <svg> element, without what a page already says, with the page's colours in place of placeholders."""
+    opening, body = svg[svg.index("<svg") :].split(">", 1)
+    view = re.findall(r'viewBox="[^"]*"', opening)[0]
+    body = re.sub(r"\s*<metadata>.*?</metadata>|<!--.*?-->", "", body, flags=re.DOTALL)
+    body = re.sub(r'(<g) id="[^"]*"', r"\1", body).replace("xlink:href", "href")
+    body = re.sub(r"font: (\S+) [^;\"]*sans-serif[^;\"]*", r"font-size: \1", body)
+    for name, colour in _COLOURS.items():
+        body = body.replace(colour, f"var(--{name})")
+    return "\n".join(line for line in f'<svg {view} aria-hidden="true">{body}'.splitlines() if line.strip())
