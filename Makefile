@@ -33,9 +33,13 @@ dist: setup
 	@rm -rf dist && .venv/bin/pip wheel --quiet --no-deps --wheel-dir dist .
 	@.venv/bin/ansible-galaxy collection build --force --output-path dist .
 
+COMPILE := .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade
+
 lock: setup
-	@.venv/bin/python -c 'import uv' 2>/dev/null || .venv/bin/pip install --quiet uv
-	.venv/bin/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements.lock
+	@.venv/bin/pip install --quiet uv
+	$(COMPILE) pyproject.toml --all-extras -o requirements.lock
+	$(COMPILE) demo/standin/requirements.in -o demo/standin/requirements.lock
+	$(COMPILE) demo/standin/redis-server.in -o demo/standin/redis-server.lock
 
 clean:
 	@[ ! -x .venv/bin/python ] || .venv/bin/python -m demo --stop

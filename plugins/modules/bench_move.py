@@ -83,6 +83,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
     SOCKETIO_KEY,
     Bench,
     BenchError,
+    redact,
     same_store,
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal, locked, redacted
@@ -124,17 +125,23 @@ def plan(journal: Journal, current: dict[str, str], verb: str, urls: dict[str, s
     return source, destination(source, urls)
 
 
+def addresses(urls: dict[str, str]) -> str:
+    """One side of the diff: the stores that a configuration names, without passwords."""
+    return "".join(f"{key}: {redact(urls[key])}\n" for key in KEYS if key in urls)
+
+
 def open_move(module: AnsibleModule, journal: Journal, config: dict[str, Any]) -> dict[str, Any]:
     current = {key: config[key] for key in KEYS if config.get(key)}
     source, target = plan(journal, current, module.params["verb"], module.params["urls"])
     in_progress = journal.last is not None and journal.last["state"] == "open"
     if not in_progress and current == target:
         return {"changed": False, "needed": False, "resumed": False}
+    diff = {"before": addresses(current), "after": addresses(target)}
     if module.check_mode:
-        return {"changed": not in_progress, "needed": True, "resumed": in_progress}
+        return {"changed": not in_progress, "needed": True, "resumed": in_progress, "diff": diff}
     move_id = module.params["move_id"] or time.strftime("%Y%m%d-%H%M%S")
     opened = journal.begin(move_id, module.params["verb"], source, target)
-    return {"changed": opened, "needed": True, "resumed": not opened, "move": redacted(journal.open)}
+    return {"changed": opened, "needed": True, "resumed": not opened, "move": redacted(journal.open), "diff": diff}
 
 
 def main() -> None:

@@ -65,6 +65,11 @@ observed:
   description: What it says of itself in the words of a specification, with C(pid) and C(keys); empty when it refused.
   type: dict
   returned: always
+files:
+  description: Names of what is in O(directory).
+  type: list
+  elements: str
+  returned: always
 drift:
   description:
     - What differs, key to C(declared) and C(running). Beside keys of a specification there are C(password), which
@@ -146,6 +151,7 @@ def main() -> None:
         if time.monotonic() >= deadline:
             break
         time.sleep(0.1)
+    result["files"] = sorted(os.listdir(given["directory"])) if os.path.isdir(given["directory"]) else []
     if wait and (reason or result["drift"]):
         reason = reason or "; ".join(
             "{0} is {1[running]}, declared {1[declared]}".format(key, values) for key, values in result["drift"].items()

@@ -84,7 +84,6 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_client impor
     wait_until_quiet,
 )
 
-
 PHASES = {"live": "Sweep", "history": "History"}
 
 

@@ -48,10 +48,10 @@ class Moving:
         """The last move in the journal."""
         return json.loads((self.state_dir / "journal.json").read_text())["moves"][-1]
 
-    def start(self, verb: str, **variables: Any) -> subprocess.Popen[str]:
+    def start(self, verb: str, *options: str, **variables: Any) -> subprocess.Popen[str]:
         """Run a verb's playbook with plain ansible-playbook, in a process group of its own."""
         command = [str(BIN / "ansible-playbook"), "-i", str(self.inventory), str(ROOT / f"playbooks/{verb}.yml")]
-        command += ["-e", json.dumps({**self.variables, **variables})]
+        command += ["-e", json.dumps({**self.variables, **variables}), *options]
         home = self.bench.root / "ansible"
         environment = {**os.environ, "ANSIBLE_HOME": str(home), "ANSIBLE_ASYNC_DIR": str(home / "async")}
         return subprocess.Popen(
@@ -64,9 +64,9 @@ class Moving:
             start_new_session=True,
         )
 
-    def run(self, verb: str, **variables: Any) -> str:
+    def run(self, verb: str, *options: str, **variables: Any) -> str:
         """Run it to its end; its output. Fails the test when it fails."""
-        process = self.start(verb, **variables)
+        process = self.start(verb, *options, **variables)
         output, _ = process.communicate(timeout=240)
         assert process.returncode == 0, output
         return output
