@@ -1,0 +1,31 @@
+"""Help that teaches by example."""
+
+from __future__ import annotations
+
+from benchfly.errors import RefusedError, ResultsError, RunFailedError, UnreachableError
+
+INTERRUPTED = 130
+DEBUG = "BENCHFLY_DEBUG"  # variable of the environment that has tracebacks shown
+
+# In the words of benchfly.errors; 1 is a fault of benchfly itself.
+EXIT_CODES = {
+    0: "done",
+    1: "a fault in benchfly",
+    2: "wrong command line",
+    RefusedError.exit_code: "refused, nothing was changed",
+    RunFailedError.exit_code: "failed part-way",
+    UnreachableError.exit_code: "a host could not be reached",
+    ResultsError.exit_code: "a stored result cannot be read",
+    INTERRUPTED: "interrupted",
+}
+
+
+def examples(*pairs: tuple[str, str]) -> str:
+    """The end of a help page: what one may want, and the command line for it."""
+    return "\n\n".join(["[bold]Examples[/]", *(f"[dim]# {what}[/]\n{command}" for command, what in pairs)])
+
+
+def exit_codes() -> str:
+    """The exit codes, one a line."""
+    lines = [f"{code:>3}  {meaning}" for code, meaning in EXIT_CODES.items()]
+    return "\n\n".join(["[bold]Exit codes[/]", "\n".join(lines)])

@@ -1,0 +1,66 @@
+"""What a verb is about to do, told from the fleet before anything is touched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from rich.console import RenderableType
+
+from benchfly.fleet.model import Bench, Fleet
+from benchfly.fleet.table import plain_table, stores_table
+
+_COLUMNS = ("Bench", "Hosts", "Moves", "From", "To")
+
+
+def migrate_plan(fleet: Fleet, benches: Iterable[Bench]) -> RenderableType:
+    """From where each bench moves, and where to."""
+    rows = [
+        (bench.name, ", ".join(bench.hosts), purpose, _today(fleet, bench, purpose), _described(fleet, store))
+        for bench in benches
+        for purpose, store in bench.chosen.items()
+    ]
+    return plain_table(_COLUMNS, rows)
+
+
+def rollback_plan(fleet: Fleet, benches: Iterable[Bench]) -> RenderableType:
+    """From where each bench moves back; where to is in the journal on its hosts."""
+    rows = [
+        (
+            bench.name,
+            ", ".join(bench.hosts),
+            purpose,
+            _today(fleet, bench, purpose),
+            "where it was before its last move",
+        )
+        for bench in benches
+        for purpose in bench.chosen
+    ]
+    return plain_table(_COLUMNS, rows)
+
+
+def deploy_plan(fleet: Fleet, benches: Iterable[Bench]) -> RenderableType:
+    """Which stores are brought up where: all of the fleet, or those on the hosts that carry the benches' stores."""
+    hosts = {store.host for store in fleet.stores_of(benches)}
+    return stores_table([store for store in fleet.stores.values() if store.host in hosts or not hosts])
+
+
+def _described(fleet: Fleet, name: str) -> str:
+    store = fleet.stores[name]
+    return f"{name} ({store.spec.engine} at {store.endpoint})"
+
+
+def _today(fleet: Fleet, bench: Bench, purpose: str) -> str:
+    """The store that a bench on this machine has in its configuration; a bench elsewhere is asked by the playbook."""
+    if not fleet.hosts[bench.hosts[0]].is_local:
+        return "what its configuration says"
+    try:
+        config = json.loads((Path(bench.path) / "sites/common_site_config.json").read_text(encoding="utf-8"))
+        url = urlsplit(config[f"redis_{purpose}"])
+        endpoint = f"{url.hostname}:{url.port}"
+    except (OSError, ValueError, KeyError):
+        return "not configured"
+    known = next((store.name for store in fleet.stores.values() if store.endpoint == endpoint), None)
+    return _described(fleet, known) if known else endpoint

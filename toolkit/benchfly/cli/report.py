@@ -1,0 +1,75 @@
+"""`benchfly report`: the HTML report of a run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from benchfly.benchmark import Benchmark
+from benchfly.cli.help import examples
+from benchfly.cli.options import JsonOption
+from benchfly.cli.output import Output
+from benchfly.errors import ResultsError
+from benchfly.playbook.outcome import Outcome
+from benchfly.report import File, ReportData, render
+from benchfly.results import Run, find, latest
+
+_BENCHMARK, _REPORT = "benchmark.json", "report.html"
+_EPILOG = examples(
+    ("benchfly report", "the last benchmark"),
+    ("benchfly report 3f2a", "the run whose id ends so"),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("report", epilog=_EPILOG)(report)
+
+
+def report(
+    run: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="Id of a run, or its end; by default the last benchmark.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the HTML report of a benchmark again from what its run kept, and say where it is."""
+    record = find(run) if run else latest("benchmark")
+    if record is None:
+        raise ResultsError("There is no benchmark yet. `benchfly benchmark` makes one")
+    data = _data(Run.open(record.id))
+    path = _write(Run.open(record.id), data)
+    shown = Group(Text(data.answer), Text(f"Report: {path}"))
+    Output(as_json).result({"status": "ok", "exit_code": 0, "run": record.id, "report": str(path)}, shown)
+
+
+def benchmark(run: Run, outcome: Outcome) -> RenderableType:
+    """What a benchmark came to; writes its report."""
+    if not (run.folder / _BENCHMARK).exists():
+        return ""
+    data = _data(run)
+    return Group(Text(data.answer), Text(f"Report: {_write(run, data)}"))
+
+
+def _data(run: Run) -> ReportData:
+    path = run.folder / _BENCHMARK
+    if not path.exists():
+        raise ResultsError(f"{run.id} has no report: it is no benchmark, or was cut short")
+    measured = Benchmark.load(path)
+    return ReportData(
+        title=" against ".join(store.name for store in reversed(measured.stores)),
+        created=datetime.now(UTC),
+        run_id=run.id,
+        benchmark=measured,
+        files=[File(_BENCHMARK, "every trial with its command line and raw output")],
+    )
+
+
+def _write(run: Run, data: ReportData) -> Path:
+    path = run.folder / _REPORT
+    path.write_text(render(data), encoding="utf-8")
+    return path

@@ -1,0 +1,141 @@
+"""Runs a verb: reads the fleet, says what is going to happen, asks, runs the playbook, and says what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+from rich.console import RenderableType
+
+from benchfly.cli.help import INTERRUPTED
+from benchfly.cli.locks import locked
+from benchfly.cli.options import Options
+from benchfly.cli.output import Output
+from benchfly.errors import RefusedError, RunFailedError, UnreachableError
+from benchfly.fleet.inventory import default_sources
+from benchfly.fleet.loader import load
+from benchfly.fleet.model import Bench, Fleet
+from benchfly.playbook import runner
+from benchfly.playbook.outcome import Outcome
+from benchfly.playbook.progress import progress
+from benchfly.results import Run
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb and its manners.
+
+    plan: what it is about to do to the benches; a verb that has one changes hosts, and asks before it does.
+    locks: what nothing else may do at the same time from this controller; by default anything on the same benches.
+    limit: the hosts it is confined to when benches are named, where that is not the benches' own hosts.
+    summary: what came of it, for people. way_back: the verb that takes back a run that failed part-way.
+    """
+
+    name: str
+    plan: Callable[[Fleet, Sequence[Bench]], RenderableType] | None = None
+    locks: Callable[[Sequence[Bench]], Sequence[str]] = lambda benches: [bench.name for bench in benches]
+    limit: Callable[[Fleet, Sequence[Bench]], Sequence[str]] = lambda fleet, benches: ()
+    needs_benches: bool = True
+    summary: Callable[[Run, Outcome], RenderableType] = lambda run, outcome: ""
+    way_back: str | None = None
+
+
+def run_verb(verb: Verb, options: Options) -> None:
+    """Run the playbook of a verb; raises typer.Exit with the exit code unless that is 0."""
+    output = Output(options.as_json)
+    fleet = load(options.inventory or default_sources(), options.extra_vars, options.benches)
+    benches = [bench for bench in fleet.benches.values() if not options.benches or bench.name in options.benches]
+    if verb.needs_benches and not benches:
+        raise RefusedError(f"There is no bench to {verb.name}. Put its hosts into a group of its own below `benches`.")
+    if verb.plan and not options.check:
+        _confirm(verb, options, output, verb.plan(fleet, benches))
+    with locked(verb.locks(benches), f"`benchfly {verb.name}`"):
+        run = Run.create(verb.name, _inputs(options, fleet, benches))
+        outcome = _play(verb, options, output, fleet, benches, run)
+        code, message = _verdict(verb, options, outcome)
+        data = {"verb": verb.name, "run": run.id, "folder": str(run.folder), "exit_code": code, "message": message}
+        run.finish(data | outcome.as_dict())
+    output.result(data | outcome.as_dict(), verb.summary(run, outcome))
+    if code:
+        output.complain(message)
+        raise typer.Exit(code)
+
+
+def _confirm(verb: Verb, options: Options, output: Output, plan: RenderableType) -> None:
+    """Show the plan and have it confirmed."""
+    output.console.print(f"{verb.name} changes hosts:", plan, sep="\n\n", end="\n\n")
+    if options.yes:
+        return
+    if not output.can_ask:
+        raise RefusedError(f"`benchfly {verb.name}` changes hosts, and there is nobody to ask. Repeat it with --yes.")
+    if not typer.confirm("Go on?"):
+        raise RefusedError("Nothing was changed.")
+
+
+def _play(verb: Verb, options: Options, output: Output, fleet: Fleet, benches: Sequence[Bench], run: Run) -> Outcome:
+    variables: dict[str, Any] = {"benchfly_run_id": run.id, "benchfly_run_dir": str(run.folder)}
+    if options.benches:
+        variables["benchfly_benches"] = ",".join(bench.name for bench in benches)
+    invocation = runner.Invocation(
+        playbook=runner.playbook(verb.name),
+        inventory=fleet.sources,
+        extra_vars=options.extra_vars,
+        variables=variables,
+        limit=",".join(verb.limit(fleet, benches)) or None if options.benches else None,
+        check=options.check,
+        diff=options.diff,
+        verbosity=max(0, options.verbosity - 1),
+    )
+    try:
+        with progress(output.console, options.verbosity) as observe:
+            return runner.run(invocation, run.folder, observe)
+    except Exception as error:
+        run.finish({"status": "failed", "message": f"{type(error).__name__}: {error}"})
+        raise
+
+
+def _inputs(options: Options, fleet: Fleet, benches: Sequence[Bench]) -> Mapping[str, Any]:
+    return {
+        "inventory": fleet.sources,
+        "benches": [bench.name for bench in benches],
+        "extra_vars": list(options.variable_names()),
+        "check": options.check,
+        "diff": options.diff,
+    }
+
+
+def _verdict(verb: Verb, options: Options, outcome: Outcome) -> tuple[int, str]:
+    """Exit code and closing message of a run."""
+    if outcome.status == "ok":
+        if outcome.hosts:
+            return 0, ""
+        return (
+            RefusedError.exit_code,
+            f"No host of the inventory has anything to do with {verb.name}; nothing was done.",
+        )
+    lines = [str(failure) for failure in outcome.failures]
+    if _refused(outcome):
+        code, heading = RefusedError.exit_code, f"{verb.name} was refused; nothing was changed."
+    elif outcome.status == "interrupted":
+        code, heading = INTERRUPTED, f"{verb.name} was interrupted."
+    elif outcome.status == "unreachable":
+        code, heading = UnreachableError.exit_code, f"{verb.name} could not reach a host."
+    else:
+        code, heading = RunFailedError.exit_code, f"{verb.name} failed."
+    hint = [] if code == RefusedError.exit_code else [_hint(verb, options)]
+    return code, "\n".join([heading, *lines, f"Full log: {outcome.log}", *hint])
+
+
+def _refused(outcome: Outcome) -> bool:
+    """Whether the check that comes before any change said no."""
+    verdicts = outcome.data.get("check", {}).values()
+    return outcome.status == "failed" and any(verdict.get("verdict") == "no" for verdict in verdicts)
+
+
+def _hint(verb: Verb, options: Options) -> str:
+    again = f"`{options.repeated(verb.name)}`"
+    if verb.way_back:
+        return f"{again} resumes it; `{options.repeated(verb.way_back)}` takes it back."
+    return f"{again} {'resumes it' if verb.plan else 'does it again'}."

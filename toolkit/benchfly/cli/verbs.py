@@ -1,0 +1,118 @@
+"""One command for each verb, all with the same options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import typer
+
+from benchfly.cli import plan, report, summary
+from benchfly.cli.help import examples
+from benchfly.cli.options import (
+    BenchOption,
+    CheckOption,
+    DiffOption,
+    ExtraVarsOption,
+    InventoryOption,
+    JsonOption,
+    Options,
+    VerboseOption,
+    YesOption,
+)
+from benchfly.cli.run import Verb, run_verb
+from benchfly.fleet.model import Bench, Fleet
+
+
+@dataclass(frozen=True)
+class Command:
+    """A verb, its help, and examples as pairs of a command line's end and what it does."""
+
+    verb: Verb
+    help: str
+    examples: Sequence[tuple[str, str]]
+
+
+def _store_hosts(fleet: Fleet, benches: Sequence[Bench]) -> list[str]:
+    return sorted({store.host for store in fleet.stores_of(benches)})
+
+
+COMMANDS = (
+    Command(
+        Verb("check", summary=summary.check),
+        "Say whether benches may move to the stores that the inventory names, and why not.\n\nChanges nothing.",
+        (
+            ("-i inventories/prod", "check every bench"),
+            ("-i inventories/prod --bench shop --json", "one bench, for a machine to read; exit code 3 means no"),
+        ),
+    ),
+    Command(
+        Verb("deploy", plan=plan.deploy_plan, limit=_store_hosts, needs_benches=False, summary=summary.deploy),
+        "Bring up the stores that the inventory declares.\n\nBenches go on using what they use.",
+        (
+            ("-i inventories/prod --check --diff", "show what would change"),
+            ("-i inventories/prod --bench shop", "only the hosts that carry the stores of bench shop"),
+        ),
+    ),
+    Command(
+        Verb("migrate", plan=plan.migrate_plan, summary=summary.move, way_back="rollback"),
+        "Move benches to the stores that the inventory names, with their jobs.\n\nThe web tier keeps serving. "
+        "A run that was cut short is resumed by running it again.",
+        (
+            ("-i inventories/prod --bench shop", "show what moves, ask, move it"),
+            ("-i inventories/prod --bench shop --yes --json", "from a script"),
+        ),
+    ),
+    Command(
+        Verb("rollback", plan=plan.rollback_plan, summary=summary.move),
+        "Take the last migration of benches back, with all that was written since.",
+        (("-i inventories/prod --bench shop", "show what moves back, ask, move it"),),
+    ),
+    Command(
+        Verb("verify", summary=summary.verify),
+        "Check that benches work on their stores and have left their former ones.\n\nChanges nothing.",
+        (("-i inventories/prod", "verify every bench"),),
+    ),
+    Command(
+        Verb("status", locks=lambda benches: (), summary=summary.status),
+        "Say where benches are: their stores and their last move.\n\nChanges nothing.",
+        (("-i inventories/prod --json", "for a machine to read"),),
+    ),
+    Command(
+        Verb("benchmark", locks=lambda benches: ("benchmark",), needs_benches=False, summary=report.benchmark),
+        "Measure stores against each other under the same load, and write a report.\n\n"
+        "A store that holds data is refused unless it is named in benchmark_allow_data.",
+        (
+            ("-e benchmark_stores=shop-cache,erp-cache", "two stores of the inventory; the first is the baseline"),
+            (
+                """-e '{"benchmark_urls": {"old": "redis://10.0.0.9:13000"}}' -e benchmark_stores=shop-cache""",
+                "one against a store that is not in the inventory",
+            ),
+        ),
+    ),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add a command for each verb."""
+    for command in COMMANDS:
+        name = command.verb.name
+        epilog = examples(*((f"benchfly {name} {end}", what) for end, what in command.examples))
+        app.command(name, help=command.help, epilog=epilog)(_command(command.verb))
+
+
+def _command(verb: Verb) -> Callable[..., None]:
+    def command(
+        inventory: InventoryOption = None,
+        extra_vars: ExtraVarsOption = None,
+        bench: BenchOption = None,
+        check: CheckOption = False,
+        diff: DiffOption = False,
+        verbose: VerboseOption = 0,
+        as_json: JsonOption = False,
+        yes: YesOption = False,
+    ) -> None:
+        options = Options(inventory or (), extra_vars or (), bench or (), check, diff, verbose, as_json, yes)
+        run_verb(verb, options)
+
+    return command
