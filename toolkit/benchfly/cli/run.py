@@ -54,7 +54,7 @@ def run_verb(verb: Verb, options: Options) -> None:
     with locked(verb.locks(benches), f"`benchfly {verb.name}`"):
         run = Run.create(verb.name, _inputs(options, fleet, benches))
         outcome = _play(verb, options, output, fleet, benches, run)
-        code, message = _verdict(verb, options, outcome)
+        code, message = verdict(verb, options, outcome)
         data = {"verb": verb.name, "run": run.id, "folder": str(run.folder), "exit_code": code, "message": message}
         run.finish(data | outcome.as_dict())
     output.result(data | outcome.as_dict(), verb.summary(run, outcome))
@@ -106,7 +106,7 @@ def _inputs(options: Options, fleet: Fleet, benches: Sequence[Bench]) -> Mapping
     }
 
 
-def _verdict(verb: Verb, options: Options, outcome: Outcome) -> tuple[int, str]:
+def verdict(verb: Verb, options: Options, outcome: Outcome) -> tuple[int, str]:
     """Exit code and closing message of a run."""
     if outcome.status == "ok":
         if outcome.hosts:
