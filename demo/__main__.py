@@ -55,7 +55,7 @@ def main() -> int:
 def run() -> int:
     began = time.monotonic()
     step("Laying out a stand-in bench", "bench's own templates, real RQ, gunicorn and supervisord")
-    bench = StandinBench.lay_out(FOLDER)
+    bench = StandinBench.lay_out(FOLDER, background_workers=2)
     target = choose(bench.env.redis_server, ROOT / ".benchfly/downloads")
     step(f"The target is {target.engine}", f"{target.why}; {target.binary}")
     with bench:
@@ -120,7 +120,7 @@ def verb(name: str, options: Sequence[str], more: Sequence[str] = ()) -> dict[st
         raise RunFailedError(f"`benchfly {name}` ended with {answer.returncode}; its messages are above.")
     folder = max(home.glob(f"runs/*-{name}-*"))
     outcome: dict[str, Any] = json.loads((folder / "outcome.json").read_text())
-    return {"verb": name, "folder": folder, **outcome}
+    return {**outcome, "verb": name, "folder": folder}
 
 
 def wait_until_idle(bench: StandinBench) -> None:

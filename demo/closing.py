@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchfly.benchmark import Benchmark
+from benchfly.benchmark import Benchmark, compare
 from benchfly.report import (
     Attempt,
     Before,
@@ -107,6 +107,7 @@ def _summary(measured: Measured, report: Path) -> Summary:
     jobs = (measured.account.web, measured.account.scheduler)
     canaries = [measured.canary(verb) for verb in MOVES]
     gate = measured.data("check")["localhost"]["gates"][0]
+    benchmark = _benchmark(measured)
     return Summary(
         jobs=Jobs(
             acknowledged=sum(part.acknowledged for part in jobs),
@@ -133,7 +134,7 @@ def _summary(measured: Measured, report: Path) -> Summary:
             for phase in run["phases"]
         ],
         target=ReportTarget(gate["engine"], gate["version"], measured.target.why),
-        benchmark=_benchmark(measured).headline,
+        benchmark=compare(benchmark.trials, [server.name for server in benchmark.stores]).headline,
         report=str(report),
     )
 
@@ -146,7 +147,7 @@ def _report(measured: Measured, summary: Summary, folder: Path) -> ReportData:
     ]
     files = [File("summary.json", "these figures as data"), File("requests.jsonl", "every request of the load")]
     files += [
-        File(f"../runs/{run['folder'].name}", f"benchfly {run['verb']}: inputs, log, outcome") for run in measured.runs
+        File(f"../runs/{Path(run['folder']).name}", f"benchfly {run['verb']}: inputs, log, outcome") for run in measured.runs
     ]
     return ReportData(
         title="A bench moves and returns",
