@@ -1,0 +1,183 @@
+"""Stores together, and what running ones say of themselves."""
+
+from __future__ import annotations
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.benchfly.stores.plugins.filter import stores as filters
+from ansible_collections.benchfly.stores.plugins.module_utils.store_plan import (
+    address_of,
+    fleet_problems,
+    host_problems,
+    resident_memory,
+    url,
+)
+from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import parse
+from ansible_collections.benchfly.stores.plugins.module_utils.store_state import drift, observed
+
+GIB = 1024**3
+CACHE = {"engine": "redis", "purpose": "cache", "port": 13000, "memory": "1gb"}
+QUEUE = {"engine": "redis", "purpose": "queue", "port": 11000, "memory": "1gb"}
+HOST = {"inventory_hostname": "store1", "ansible_host": "10.0.0.5"}
+
+
+def test_stores_that_fit_have_no_problems():
+    assert host_problems({"shop-cache": CACHE, "shop-queue": QUEUE}, 4 * GIB) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "need"),
+    [
+        (CACHE, 1.25),
+        (QUEUE, 1.75),
+        ({**CACHE, "persistence": "snapshot"}, 1.75),
+        ({**QUEUE, "engine": "dragonfly"}, 1.25),
+    ],
+)
+def test_overheads_are_counted(given, need):
+    assert resident_memory(parse("shop", given)) == need * GIB
+
+
+def test_memory_beyond_the_host_is_refused_with_both_sums():
+    (problem,) = host_problems({"shop-cache": CACHE, "shop-queue": QUEUE}, 3 * GIB)
+    assert problem.key == "shop-cache.memory, shop-queue.memory"
+    assert "3072 MiB" in problem.reason
+    assert "2764 of" in problem.reason
+    assert host_problems({"shop-cache": CACHE, "shop-queue": QUEUE}, None) == []
+
+
+def test_two_stores_on_one_port_are_refused():
+    (problem,) = host_problems({"one": CACHE, "two": {**CACHE, "memory": "2gb"}}, None)
+    assert (problem.key, problem.value) == ("two.port", 13000)
+    assert problem.reason == "is also the port of one"
+
+
+def test_cache_and_queue_in_one_instance_are_refused():
+    (problem,) = host_problems({"shop-cache": CACHE, "shop-queue": {**QUEUE, "port": 13000}}, None)
+    assert "cache and queue in one instance" in problem.reason
+
+
+def test_what_an_engine_cannot_do_is_found_before_any_version_is_known():
+    found = host_problems({"one": {**CACHE, "engine": "dragonfly", "eviction": "lfu", "threads": 5}}, None)
+    assert [problem.key for problem in found] == ["one.eviction", "one.threads"]
+
+
+def test_wrong_specifications_are_reported_before_sums():
+    assert [problem.key for problem in host_problems({"one": {**CACHE, "port": 0}}, 1)] == ["one.port"]
+
+
+@pytest.mark.parametrize(
+    ("stores", "benches", "key", "words"),
+    [
+        ({"h1": {"a": CACHE}, "h2": {"a": QUEUE}}, {}, "a", "on h1 and on h2"),
+        (
+            {"h1": {"shop-cache": CACHE}},
+            {"shop": {"cache": "shop-cach"}},
+            "shop.frappe_bench_cache_store",
+            "shop-cache",
+        ),
+        ({"h1": {}}, {"shop": {"queue": "x"}}, "shop.frappe_bench_queue_store", "Declare it"),
+        ({"h1": {"a": CACHE}}, {"shop": {"cache": "a", "queue": "a"}}, "shop.frappe_bench_queue_store", "for cache"),
+    ],
+)
+def test_what_is_wrong_across_hosts(stores, benches, key, words):
+    (problem,) = fleet_problems(stores, benches)
+    assert problem.key == key
+    assert words in str(problem)
+
+
+def test_a_fleet_that_fits_together_has_no_problems():
+    stores = {"h1": {"shop-cache": CACHE}, "h2": {"shop-queue": QUEUE}}
+    assert fleet_problems(stores, {"shop": {"cache": "shop-cache", "queue": "shop-queue"}, "other": {}}) == []
+
+
+@pytest.mark.parametrize(
+    ("store", "host", "expected"),
+    [
+        ({**CACHE, "address": "cache.internal"}, HOST, "cache.internal"),
+        (CACHE, HOST, "10.0.0.5"),
+        (CACHE, {"inventory_hostname": "store1"}, "store1"),
+        (CACHE, {**HOST, "ansible_connection": "local"}, "127.0.0.1"),
+    ],
+)
+def test_benches_reach_a_store_as_ansible_does_unless_told_otherwise(store, host, expected):
+    assert address_of(store, host) == expected
+
+
+@pytest.mark.parametrize(
+    ("store", "expected"),
+    [
+        (CACHE, "redis://10.0.0.5:13000"),
+        ({**CACHE, "password": "a/b:c@d%"}, "redis://:a%2Fb%3Ac%40d%25@10.0.0.5:13000"),
+        ({**CACHE, "address": "fd00::5"}, "redis://[fd00::5]:13000"),
+    ],
+)
+def test_url(store, expected):
+    assert url(store, HOST) == expected
+
+
+def test_a_store_is_found_by_name_in_the_fleet():
+    hostvars = {"store1": {**HOST, "stores": {"shop-cache": CACHE}}, "store2": {"inventory_hostname": "store2"}}
+    groups = {"stores": ["store2", "store1"], "benches": []}
+    assert filters.store_url("shop-cache", groups, hostvars) == "redis://10.0.0.5:13000"
+    with pytest.raises(AnsibleFilterError, match="Did you mean shop-cache"):
+        filters.store_url("shop-cahce", groups, hostvars)
+    with pytest.raises(AnsibleFilterError, match="Declared are: none"):
+        filters.store_url("shop-cache", {}, hostvars)
+
+
+def test_filters_refuse_with_every_problem():
+    with pytest.raises(AnsibleFilterError) as error:
+        filters.store_spec({"one": {**CACHE, "port": 0}, "two": {**QUEUE, "eviction": "lru"}})
+    assert "one.port: 0 is not" in str(error.value)
+    assert "two.eviction: 'lru' would throw jobs away" in str(error.value)
+
+
+def test_filters_choose_by_engine_and_render_every_store():
+    stores = {"a": CACHE, "b": {**QUEUE, "engine": "dragonfly"}}
+    assert list(filters.store_spec(stores, "dragonfly")) == ["b"]
+    assert "maxmemory 1073741824" in filters.redis_conf({"a": CACHE}, "7.0.15", "/srv")["a"]
+    assert "--dir=/srv/b/data" in filters.dragonfly_flags({"b": stores["b"]}, "1.40.1", "/srv")["b"]
+    with pytest.raises(AnsibleFilterError, match=r"a\.engine: 'redis' 6\.0\.9 is too old"):
+        filters.redis_conf({"a": CACHE}, "6.0.9", "/srv")
+
+
+REDIS_INFO = {"process_id": "42", "tcp_port": "13000", "maxmemory": "1073741824", "maxmemory_policy": "allkeys-lru",
+              "db0": "keys=5,expires=0,avg_ttl=0", "db1": "keys=2,expires=0,avg_ttl=0"}  # fmt: skip
+REDIS_CONFIG = {"databases": "16", "maxclients": "4000", "tcp-keepalive": "60", "timeout": "0", "save": "",
+                "appendonly": "no", "dbfilename": "dump.rdb", "io-threads": "1"}  # fmt: skip
+# Fields and answers of a recorded Dragonfly, which knows neither save nor appendonly nor io-threads.
+DRAGONFLY_INFO = {"process_id": "43", "tcp_port": "7379", "maxmemory": "1073741824", "maxmemory_policy": "eviction",
+                  "thread_count": "2", "db0": "keys=21,expires=0,hits=20,misses=0"}  # fmt: skip
+DRAGONFLY_CONFIG = {"databases": "16", "maxclients": "64000", "tcp-keepalive": "300", "timeout": "0", "dbfilename": ""}
+
+
+def test_a_redis_is_described_in_the_words_of_a_specification():
+    state = observed(REDIS_INFO, REDIS_CONFIG)
+    declared = parse("shop", CACHE).mapping
+    assert drift(declared, state) == {}
+    assert (state["pid"], state["keys"], state["eviction"], state["persistence"]) == (42, 7, "lru", "none")
+
+
+def test_a_dragonfly_is_described_in_the_same_words():
+    state = observed(DRAGONFLY_INFO, DRAGONFLY_CONFIG)
+    assert (state["eviction"], state["persistence"], state["threads"], state["keys"]) == ("lru", "none", 2, 21)
+    declared = parse("shop", {**CACHE, "engine": "dragonfly", "port": 7379}).mapping
+    assert drift(declared, state) == {
+        "max_clients": {"declared": 4000, "running": 64000},
+        "keepalive": {"declared": 60, "running": 300},
+    }
+
+
+@pytest.mark.parametrize(
+    ("config", "persistence"),
+    [
+        ({"appendonly": "yes", "save": "60 1"}, "aof"),
+        ({"appendonly": "no", "save": "60 1"}, "snapshot"),
+        ({"appendonly": "no", "save": "", "dbfilename": "dump.rdb"}, "none"),
+        ({"dbfilename": "dragonfly"}, "snapshot"),
+        ({"dbfilename": ""}, "none"),
+    ],
+)
+def test_persistence_is_what_would_survive_a_stop(config, persistence):
+    assert observed(REDIS_INFO, config)["persistence"] == persistence
