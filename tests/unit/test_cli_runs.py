@@ -118,7 +118,10 @@ def test_check_mode_neither_asks_nor_changes(tmp_path: Path) -> None:
     assert not notes.exists()
 
 
-@pytest.mark.parametrize(("answer", "code", "moved"), [("y", 0, True), ("n", 3, False)])
+CTRL_C = "\x03"
+
+
+@pytest.mark.parametrize(("answer", "code", "moved"), [("y\n", 0, True), ("n\n", 3, False), (CTRL_C, 130, False)])
 def test_on_a_terminal_it_asks(answer: str, code: int, moved: bool, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
@@ -132,7 +135,7 @@ def test_on_a_terminal_it_asks(answer: str, code: int, moved: bool, tmp_path: Pa
     )
     terminal.expect_exact("shop-cache (valkey at 127.0.0.1:6381)")
     terminal.expect_exact("Go on? [y/N]:")
-    terminal.sendline(answer)
+    terminal.send(answer)
     terminal.expect(pexpect.EOF)
     terminal.close()
     assert terminal.exitstatus == code

@@ -76,6 +76,11 @@ def test_options_reach_ansible(folder: Path, tmp_path: Path) -> None:
     assert "from a file" in outcome.log.read_text()
 
 
+def test_tags_reach_ansible(folder: Path) -> None:
+    outcome = run_playbook("ok.yml", folder, tags=["greet"])
+    assert (outcome.hosts["one"].ok, outcome.data) == (1, {})
+
+
 def test_failed(folder: Path) -> None:
     outcome = run_playbook("failed.yml", folder)
     assert outcome.status == "failed"

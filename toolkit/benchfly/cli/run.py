@@ -70,8 +70,12 @@ def _confirm(verb: Verb, options: Options, output: Output, plan: RenderableType)
         return
     if not output.can_ask:
         raise RefusedError(f"`benchfly {verb.name}` changes hosts, and there is nobody to ask. Repeat it with --yes.")
-    if not typer.confirm("Go on?"):
-        raise RefusedError("Nothing was changed.")
+    try:
+        if not typer.confirm("Go on?"):
+            raise RefusedError("Nothing was changed.")
+    except typer.Abort:  # Ctrl-C
+        output.complain("Nothing was changed.")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _play(verb: Verb, options: Options, output: Output, fleet: Fleet, benches: Sequence[Bench], run: Run) -> Outcome:

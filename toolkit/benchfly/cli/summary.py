@@ -33,8 +33,9 @@ def deploy(run: Run, outcome: Outcome) -> RenderableType:
 
 def move(run: Run, outcome: Outcome) -> RenderableType:
     """Whether each bench moved, and what its canary saw."""
-    entries = {**outcome.data.get("migrate", {}), **outcome.data.get("rollback", {})}
-    return Group(*(Text(_moved(bench, entry)) for bench, entry in entries.items())) if entries else ""
+    lines = [Text(_moved(bench, "", entry)) for bench, entry in outcome.data.get("migrate", {}).items()]
+    lines += [Text(_moved(bench, " back", entry)) for bench, entry in outcome.data.get("rollback", {}).items()]
+    return Group(*lines) if lines else ""
 
 
 def verify(run: Run, outcome: Outcome) -> RenderableType:
@@ -61,16 +62,16 @@ def status(run: Run, outcome: Outcome) -> RenderableType:
     return plain_table(("Bench", "Host", "Cache", "Queue", "Last move"), rows) if rows else ""
 
 
-def _moved(bench: str, entry: Mapping[str, Any]) -> str:
+def _moved(bench: str, back: str, entry: Mapping[str, Any]) -> str:
     if not entry["needed"]:
         return f"{bench} is there already."
     canary = entry["canary"]
     if not canary:
-        return f"{bench} has moved."
+        return f"{bench} has moved{back}."
     jobs = canary["jobs"]
     gaps = ", ".join(f"{probe} {gap / 1000:.2f} s" for probe, gap in canary["gap_ms"].items())
     return (
-        f"{bench} has moved. Of the canary's {jobs['acknowledged']} jobs {len(jobs['lost'])} were lost and "
+        f"{bench} has moved{back}. Of the canary's {jobs['acknowledged']} jobs {len(jobs['lost'])} were lost and "
         f"{len(jobs['duplicated'])} run twice; longest gaps: {gaps}."
     )
 

@@ -54,6 +54,7 @@ class _Lines(Progress):
     def __init__(self, console: Console) -> None:
         self._console = console
         self._open: Phase | None = None
+        self._before = 0.0  # seconds of the phase in earlier spells
 
     def __call__(self, event: Event, tally: Tally) -> None:
         current = None if tally.finished else tally.phase
@@ -61,6 +62,7 @@ class _Lines(Progress):
             self._close("done")
             if current:
                 self._console.print(f"{current.name} ...", highlight=False)
+                self._before = current.seconds
             self._open = current
 
     def __exit__(self, *exception: object) -> None:
@@ -69,8 +71,8 @@ class _Lines(Progress):
     def _close(self, state: str) -> None:
         if self._open:
             state = "failed" if self._open.count("failed") else state
-            line = f"{self._open.name}: {state}, {_hosts(self._open)}, {self._open.elapsed(time.time()):.1f} s"
-            self._console.print(line, highlight=False)
+            seconds = self._open.elapsed(time.time()) - self._before
+            self._console.print(f"{self._open.name}: {state}, {_hosts(self._open)}, {seconds:.1f} s", highlight=False)
 
 
 class _Live(Progress):
