@@ -28,6 +28,8 @@ from tests.stores.supervised import supervisord
 pytestmark = pytest.mark.stores
 
 ROOT = Path(__file__).parents[2]
+# A real Dragonfly when one is named, else the stand-in; nothing here measures it.
+DRAGONFLY = os.environ.get("DRAGONFLY")
 PASSWORD = "s3cr%t-$PW!"
 
 
@@ -128,8 +130,7 @@ def empty_host() -> Iterator[Host]:
             "store_service_base_dir": str(folder / "stores"),
             "store_service_supervisor_socket": str(folder / "supervisor.sock"),
             "store_service_supervisor_config_dir": str(folder / "supervisor.d"),
-            # A real one when there is one; nothing here measures it.
-            "dragonfly_binary": os.environ.get("DRAGONFLY") or str(ROOT / "tests/standins/dragonfly"),
+            "dragonfly_binary": DRAGONFLY or str(ROOT / "tests/standins/dragonfly"),
         }
         yield Host(folder, variables)
 
@@ -182,7 +183,7 @@ def test_the_result_says_what_runs_where(host: Host, runs: dict[str, Outcome]) -
             "version": published[name]["version"],
             "changed": True,
         }
-    if "DRAGONFLY" not in os.environ:
+    if not DRAGONFLY:
         assert published["fly-cache"]["version"].endswith("-stand-in")
     assert {name: store["changed"] for name, store in runs["second"].published.items()} == dict.fromkeys(
         host.stores, False
