@@ -18,7 +18,6 @@ from benchfly.report import (
     File,
     Http,
     Jobs,
-    Latencies,
     Move,
     Need,
     Phase,
@@ -33,9 +32,21 @@ from benchfly.report import (
 START = 1795417045.0
 
 _PHASES = {
-    "migrate": {"Check": 2.4, "Stop consumers": 4.1, "Switch producers": 1.9, "Sweep": 0.8, "Start consumers": 2.2, "Verify": 3.0},
+    "migrate": {
+        "Check": 2.4,
+        "Stop consumers": 4.1,
+        "Switch producers": 1.9,
+        "Sweep": 0.8,
+        "Start consumers": 2.2,
+        "Verify": 3.0,
+    },
     "rollback": {"Stop consumers": 4.3, "Switch producers": 2.0, "Sweep": 1.1, "Start consumers": 2.1, "Verify": 2.9},
-}  # fmt: skip
+}
+GOOD = (Jobs(acknowledged=6120, executed=6120, lost=0, duplicated=0), Http(requests=6120, failed=0))
+BAD = (Jobs(acknowledged=6120, executed=6117, lost=3, duplicated=1), Http(requests=6120, failed=14))
+VALKEY = Target("valkey", "8.0.1", "Dragonfly is not on PATH and could not be downloaded; valkey-server is on PATH.")
+STAND_IN = Target("dragonfly", "1.40.0-stand-in", "No Dragonfly was found; a stand-in was given.")
+
 
 def spans() -> Iterator[Span]:
     now = START + 8
@@ -58,18 +69,21 @@ def attempts(failures: int = 0) -> list[Attempt]:
             if any(span.start < at < span.start + 0.4 for span in switches):
                 ms += chance.uniform(40, 210)
             found.append(Attempt(probe, at, ms))
-        for number in range(failures):
-            found.append(Attempt(probe, switches[0].start + number / 10, 20.0, "ConnectionError: refused"))
+        start = switches[0].start
+        found += [Attempt(probe, start + number / 10, 20.0, "ConnectionError: refused") for number in range(failures)]
     return found
 
 
-GATE = [
-    Need("cache", "Memory policy fits the purpose", "a full cache that refuses writes gives 500 on every page", "maxmemory 512 MiB, allkeys-lru", "ok"),
-    Need("cache", "KEYS returns every key", "clear_cache, 43 times in bench migrate", "8,192 of 9,000", "setting", "start it with --keys_output_limit=1000000"),
-    Need("cache", "Client tracking with redirect", "the client cache of Frappe 16; this bench is Frappe 15", "not asked", "ok"),
-    Need("queue", "A job lives and ends", "RQ, for every job", "enqueued, run, finished, result kept", "ok"),
-    Need("queue", "A queue can be emptied", "bench purge-jobs", "a Lua script touched undeclared keys", "ok"),
-]  # fmt: skip
+def gate() -> list[Need]:
+    full = "a full cache that refuses writes gives 500 on every page"
+    remedy = "start it with --keys_output_limit=1000000"
+    return [
+        Need("cache", "Memory policy fits the purpose", full, "maxmemory 512 MiB, allkeys-lru", "ok"),
+        Need("cache", "KEYS returns every key", "clear_cache", "8,192 of 9,000", "setting", remedy),
+        Need("cache", "Client tracking with redirect", "the client cache of Frappe 16", "not asked", "ok"),
+        Need("queue", "A job lives and ends", "RQ, for every job", "enqueued, run, finished, result kept", "ok"),
+        Need("queue", "A queue can be emptied", "bench purge-jobs", "a script touched undeclared keys", "ok"),
+    ]
 
 
 def benchmark() -> Benchmark:
@@ -79,7 +93,11 @@ def benchmark() -> Benchmark:
         slowness = chance.uniform(0.8, 1.1)  # of the machine, in this round
         for store, speed in chance.sample([("shop-cache-old", 1.0), ("shop-cache", 1.24)], 2):
             rate = 48_000 * speed * slowness * chance.uniform(0.97, 1.03)
-            p50, p95, p99 = 8000 / rate, 15000 / rate * chance.uniform(0.8, 1.3), 26000 / rate * chance.uniform(0.7, 1.5)
+            p50, p95, p99 = (
+                8000 / rate,
+                15000 / rate * chance.uniform(0.8, 1.3),
+                26000 / rate * chance.uniform(0.7, 1.5),
+            )
             figures = Measurement(round(rate * 2), 2.0, rate, p50, p95, p99, 0)
             trials.append(Trial(number, store, figures, ()))
     trials[5] = replace(trials[5], invalid=("318 keys evicted",))
@@ -96,7 +114,11 @@ def benchmark() -> Benchmark:
             ],
         },
     )
-    line = "memtier_benchmark --server 127.0.0.1 --port {} --threads 1 --clients 8 --test-time 2 --command 'HSET benchfly:bench:session __key__ " + "x" * 400 + "' --command-ratio 1"  # fmt: skip  # noqa: E501
+    payload = "x" * 400
+    line = (
+        "memtier_benchmark --server 127.0.0.1 --port {} --threads 1 --clients 8 --test-time 2 "
+        f"--command 'HSET benchfly:bench:session __key__ {payload}' --command-ratio 1"
+    )
     ports = {"shop-cache-old": 13000, "shop-cache": 13010}
     return Benchmark(
         workload=workload,
@@ -114,13 +136,8 @@ def benchmark() -> Benchmark:
     )
 
 
-def summary(
-    jobs: Jobs = Jobs(acknowledged=6120, executed=6120, lost=0, duplicated=0),
-    http: Http = Http(requests=6120, failed=0),
-    target: Target = Target(
-        "valkey", "8.0.1", "Dragonfly is not on PATH and could not be downloaded; valkey-server is on PATH."
-    ),
-) -> Summary:
+def summary(counts: tuple[Jobs, Http] = GOOD, target: Target = VALKEY) -> Summary:
+    jobs, http = counts
     moved = next(spans()).start
     return Summary(
         jobs=jobs,
@@ -140,7 +157,7 @@ def report(closing: Summary, failures: int = 0) -> ReportData:
         title="benchfly demo: a bench there and back",
         created=datetime(2026, 11, 23, 6, 20, tzinfo=UTC),
         run_id="20261123-061205-demo-4f2a",
-        move=Move("The bench stand-in", "Redis 7.0.15", closing, attempts(failures), list(spans()), GATE),
+        move=Move("The bench stand-in", "Redis 7.0.15", closing, attempts(failures), list(spans()), gate()),
         benchmark=benchmark(),
         environment={
             "Machine": "2 cores, 7.8 GB of memory",

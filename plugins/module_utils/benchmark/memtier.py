@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from functools import reduce
 from math import gcd
 
@@ -26,8 +27,8 @@ from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload
 
 _JSON, _STDERR = "memtier.json", "memtier.stderr"
 
-# It ends with 0 whatever happens, and counts error replies as operations: only stderr tells.
-_TROUBLE = re.compile(r"handle error response: (.*)|(Connection error: .*)")
+# It ends with 0 whatever happens, and counts error replies as operations: only stderr tells, in a line for each.
+_TROUBLE = re.compile(r"^(?:(\d+) times: )?.*(?:handle error response: (.*)|(Connection error: .*))", re.MULTILINE)
 
 
 class Memtier(Generator):
@@ -42,7 +43,7 @@ class Memtier(Generator):
         argv = self._argv(program, target, workload, seconds)
         with scratch() as folder:
             ended = run_program(argv, "", folder, timeout=seconds * 3 + 30)
-            files = {_JSON: read(folder, _JSON), _STDERR: ended.stderr}
+            files = {_JSON: read(folder, _JSON), _STDERR: _squeezed(ended.stderr)}
         return Output((command_line(argv),), files)
 
     @staticmethod
@@ -65,12 +66,13 @@ class Memtier(Generator):
     def parse(self, output: Output) -> Measurement:
         """Read the one run in the JSON file. Of several runs it says more (best, worst), which is not to be trusted."""
         stderr = output.files.get(_STDERR, "")
-        troubles = [reply or connection for reply, connection in _TROUBLE.findall(stderr)]
+        troubles = [(int(times or 1), reply or lost) for times, reply, lost in _TROUBLE.findall(stderr)]
         try:
             content = json.loads(output.files.get(_JSON, ""))
             totals, seconds = content["ALL STATS"]["Totals"], content["configuration"]["test_time"]
             if not totals["Count"]:
-                raise OutputError("memtier_benchmark completed no operation. " + (troubles or [last_line(stderr)])[0])
+                said = troubles[0][1] if troubles else last_line(stderr)
+                raise OutputError(f"memtier_benchmark completed no operation. {said}")
             percentiles = totals["Percentile Latencies"]
             return Measurement(
                 operations=int(totals["Count"]),
@@ -80,7 +82,13 @@ class Memtier(Generator):
                 p50_ms=float(percentiles["p50.00"]),
                 p95_ms=float(percentiles["p95.00"]),
                 p99_ms=float(percentiles["p99.00"]),
-                errors=len(troubles),
+                errors=sum(times for times, _ in troubles),
             )
         except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
             raise OutputError(f"this is no output of one memtier_benchmark run. {last_line(stderr)}") from error
+
+
+def _squeezed(stderr: str) -> str:
+    """Equal lines once, with their number, where a full store would make millions of them."""
+    lines = Counter(line for line in re.split(r"[\r\n]+", stderr) if line)
+    return "".join(f"{times} times: {line}\n" if times > 1 else f"{line}\n" for line, times in lines.items())

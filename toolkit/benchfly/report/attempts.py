@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from benchfly.errors import ResultsError
 from benchfly.report.summary import PROBES, Gaps, Latencies, Latency
@@ -47,11 +48,22 @@ def by_probe(attempts: Iterable[Attempt]) -> dict[str, list[Attempt]]:
     return {probe: found[probe] for probe in PROBES if probe in found}
 
 
+def stretches(attempts: Iterable[Attempt]) -> list[list[Attempt]]:
+    """One probe's attempts by time, divided where it paused: where none was due for much longer than usual."""
+    ordered = sorted(attempts, key=lambda attempt: attempt.at)
+    steps = [after.at - before.at for before, after in itertools.pairwise(ordered)]
+    pause = 20 * median(steps) if steps else 0.0
+    ends = [number for number, step in enumerate(steps, 1) if step > pause]
+    return [ordered[begin:end] for begin, end in itertools.pairwise([0, *ends, len(ordered)])]
+
+
 def longest_gap(attempts: Iterable[Attempt], since: float = -math.inf, until: float = math.inf) -> Gap | None:
     """Of one probe, the longest gap that touches the interval; None when it had no two successes there."""
-    ends = sorted(attempt.end for attempt in attempts if not attempt.error)
-    gaps = [Gap(begin, end) for begin, end in itertools.pairwise(ends) if end > since and begin < until]
-    return max(gaps, key=lambda gap: gap.ms, default=None)
+    found = []
+    for stretch in stretches(attempts):
+        ends = sorted(attempt.end for attempt in stretch if not attempt.error)
+        found += [Gap(begin, end) for begin, end in itertools.pairwise(ends) if end > since and begin < until]
+    return max(found, key=lambda gap: gap.ms, default=None)
 
 
 def gaps(attempts: Iterable[Attempt], since: float = -math.inf, until: float = math.inf) -> Gaps:

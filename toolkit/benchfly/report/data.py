@@ -35,7 +35,11 @@ class Need:
 
 @dataclass(frozen=True)
 class Move:
-    """A bench that moved, and perhaps moved back. `attempts` and `spans` may be empty: then there is no timeline."""
+    """A bench that moved, and perhaps moved back.
+
+    `attempts` are those that the summary's gaps were computed from: the timeline marks the longest. Without attempts
+    there is no timeline, without spans none with phases.
+    """
 
     bench: str
     source: str

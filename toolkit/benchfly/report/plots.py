@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from benchfly.benchmark import METRICS, Benchmark, Metric
 from benchfly.report import words
-from benchfly.report.attempts import Attempt, Gap, by_probe, longest_gap
+from benchfly.report.attempts import Attempt, Gap, by_probe, longest_gap, stretches
 from benchfly.report.data import Move
 from benchfly.report.summary import PROBES
 
@@ -76,12 +76,12 @@ def _draw_timeline(
     figure = Figure(figsize=(width, 1.35 * len(probes) + 0.75), layout="constrained")
     panels = figure.subplots(len(probes), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (probe, attempts) in zip(panels, probes.items(), strict=True):
-        for span in move.spans:
-            number = move.summary.phase_names.index(span.phase) + 1
-            begin, until = span.start - origin, span.end - origin
+        for number, begin, until in _phases(move, origin):
             # A digit is a tenth of an inch wide.
             _shade(axes, begin, until, number, label=axes is panels[0] and (until - begin) / end * width > 0.1)
-        _draw_latency(axes, attempts, origin, end / (13 * width))
+        for stretch in stretches(attempts):
+            _draw_latency(axes, stretch, origin, end / (13 * width))
+        _scale(axes)
         axes.set_xlim(0, end)
         axes.set_title(PROBES[probe], loc="left", fontsize=10, color=_COLOURS["text"], pad=_PAD)
         if gap := gaps[probe]:
@@ -93,6 +93,16 @@ def _draw_timeline(
             axes.plot(ends, [0.03, 0.03], transform=bottom, color=_COLOURS["alert"], linewidth=4)
     panels[-1].set_xlabel("seconds")
     return figure
+
+
+def _phases(move: Move, origin: float) -> list[tuple[int, float, float]]:
+    """Number, begin and end (seconds) of every phase; the numbers are those of the table of phases."""
+    names = move.summary.phase_names
+    found: dict[tuple[str, str], tuple[float, float]] = {}
+    for span in move.spans:
+        begin, end = found.get((span.verb, span.phase), (math.inf, -math.inf))
+        found[span.verb, span.phase] = (min(begin, span.start - origin), max(end, span.end - origin))
+    return [(names.index(phase) + 1, *times) for (_, phase), times in found.items() if phase in names]
 
 
 def _shade(axes: Axes, begin: float, end: float, number: int, label: bool) -> None:
@@ -115,9 +125,13 @@ def _draw_latency(axes: Axes, attempts: Sequence[Attempt], origin: float, width:
     found = [slices[number] for number in sorted(slices)]
     axes.plot(times, [median(values) for values in found], color=_COLOURS["text"], linewidth=1)
     axes.scatter(times, [max(values) for values in found], s=5, color=_COLOURS["mark"], linewidths=0)
+
+
+def _scale(axes: Axes) -> None:
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     axes.set_ylim(low / 2, high)  # room for the gap's mark
+    axes.minorticks_off()
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} ms")
 
 
@@ -165,7 +179,6 @@ def _svg(draw: Callable[[float], MatplotlibFigure], width: float, name: str) -> 
             "axes.edgecolor": faint,
             "xtick.color": faint,
             "ytick.color": faint,
-            "ytick.minor.size": 0,
             "axes.facecolor": "none",
             "axes.spines.right": False,
             "axes.spines.top": False,

@@ -38,17 +38,26 @@ class Run:
         `inputs` is what was asked for (inventory, options); versions are added, and what looks like a secret is masked.
         """
         started = datetime.now(UTC)
-        run_id = f"{started:%Y%m%d-%H%M%S}-{verb}-{secrets.token_hex(2)}"
-        run = cls(run_id, paths.home() / "runs" / run_id)
-        run.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        run.folder.mkdir(mode=0o700)
+        run = cls._with_folder(f"{started:%Y%m%d-%H%M%S}-{verb}")
         versions = {
             "python": platform.python_version(),
             **{name: version(name) for name in ("benchfly", "ansible-core")},
         }
         _write(run.folder / _INPUTS, {"verb": verb, "versions": versions, **_masked(inputs)})
-        database.begin(run_id, verb, started)
+        database.begin(run.id, verb, started)
         return run
+
+    @classmethod
+    def _with_folder(cls, name: str) -> Run:
+        runs = paths.home() / "runs"
+        runs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        while True:
+            run_id = f"{name}-{secrets.token_hex(2)}"
+            try:
+                (runs / run_id).mkdir(mode=0o700)
+            except FileExistsError:  # another run of the same second drew the same number
+                continue
+            return cls(run_id, runs / run_id)
 
     @classmethod
     def open(cls, run_id: str) -> Run:

@@ -1,0 +1,127 @@
+"""The report in a real browser: light and dark, as narrow as a phone and as wide as a desk, and on paper."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+
+import pytest
+from tests.browser import sample
+
+from benchfly.report import render
+
+pytest.importorskip("matplotlib", reason="matplotlib is not installed, so there is nothing to look at")
+from matplotlib import image
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+# As a phone, as a desk. Chromium's own preference, as a reader's would be: 0 is dark, 1 is light.
+WIDTHS = {"narrow": 360, "wide": 1200}
+SCHEMES = {"light": 1, "dark": 0}
+
+Chromium = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Chromium:
+    """Runs a headless browser without a network; returns what it prints."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
+
+    def run(*options: str) -> str:
+        profile = tmp_path_factory.mktemp("profile")
+        quiet = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
+        offline = ("--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={profile}", "--hide-scrollbars")
+        command = [browser, *quiet, *offline, *options]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(render(sample.report(sample.summary())), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_it_can_be_read(chromium: Chromium, page: Path, tmp_path: Path, scheme: str, width: str) -> None:
+    shot = tmp_path / f"{scheme}-{width}.png"
+    chromium(
+        f"--window-size={WIDTHS[width]},2000",
+        f"--blink-settings=preferredColorScheme={SCHEMES[scheme]}",
+        f"--screenshot={shot}",
+        page.as_uri(),
+    )
+    pixels = image.imread(shot)[:, :, :3].mean(axis=2)
+    assert pixels.shape == (2000, WIDTHS[width])
+    paper = pixels[0, 0]
+    assert paper > 0.9 if scheme == "light" else paper < 0.15
+    inked = abs(pixels - paper) > 0.5
+    assert 0.01 < inked.mean() < 0.25
+    # All the way down, in every stripe of a fifth of the page.
+    assert all(inked[start : start + 400].any() for start in range(0, 2000, 400))
+
+
+# In a frame, since a window is never narrower than 500 pixels.
+FRAME = (
+    '<!doctype html><title></title><iframe style="width: {width}px; height: 900px; border: 0" srcdoc="{page}"></iframe>'
+)
+MEASURE = """<script>
+const right = each => each.getBoundingClientRect().right;
+const wide = [...document.querySelectorAll('body *')].filter(each => right(each) > innerWidth + 1);
+const shown = [...document.querySelectorAll('figure > div')].map(each => getComputedStyle(each).display);
+const page = document.documentElement.scrollWidth;
+parent.document.title = `${innerWidth} ${page} ${wide.length} ${shown.join(' ')}`;
+</script>"""
+
+
+@pytest.mark.parametrize(("width", "shown"), [(360, "none block none block"), (1200, "block none block none")])
+def test_nothing_sticks_out(chromium: Chromium, page: Path, tmp_path: Path, width: int, shown: str) -> None:
+    html = page.read_text(encoding="utf-8").replace("<details>", "<details open>")
+    measuring = html.replace("</body>", f"{MEASURE}</body>")
+    frame = tmp_path / "frame.html"
+    frame.write_text(FRAME.format(width=width, page=escape(measuring)), encoding="utf-8")
+    dom = chromium("--window-size=1300,1000", "--virtual-time-budget=10000", "--dump-dom", frame.as_uri())
+    found = re.search(r"<title>(.*?)</title>", dom)
+    assert found and found.group(1) == f"{width} {width} 0 {shown}"
+
+
+def test_it_can_be_printed(chromium: Chromium, page: Path, tmp_path: Path) -> None:
+    paper = tmp_path / "report.pdf"
+    chromium(f"--print-to-pdf={paper}", page.as_uri())
+    pages = len(re.findall(rb"/Type\s*/Page\b", paper.read_bytes()))
+    assert 2 <= pages <= 8
+
+
+@pytest.mark.parametrize(
+    ("scheme", "selector"),
+    [("light", r":root \{\s+color-scheme: light dark;(.*?)\}"), ("dark", r"dark\) \{\s+:root \{(.*?)\}")],
+)
+def test_every_colour_of_text_stands_out_from_the_page(page: Path, scheme: str, selector: str) -> None:
+    """WCAG 2.2 AA: 4.5 to 1."""
+    css = re.search(selector, page.read_text(encoding="utf-8"), re.DOTALL)
+    assert css
+    colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", css.group(1)))
+    for ground in ("page", "band"):
+        for name in ("text", "faint", "mark", "alert", "good"):
+            assert contrast(colours[name], colours[ground]) >= 4.5, (scheme, name, ground)
+
+
+def contrast(one: str, other: str) -> float:
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    """https://www.w3.org/TR/WCAG22/#dfn-relative-luminance"""
+    channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
