@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from benchfly.cli import main
 from benchfly.cli.help import EXIT_CODES, INTERRUPTED
 from benchfly.cli.locks import locked
 from benchfly.cli.options import Options
-from benchfly.cli.plan import deploy_plan, migrate_plan, rollback_plan
+from benchfly.cli.plan import deploy_hosts, deploy_plan, migrate_plan, rollback_plan
 from benchfly.cli.run import Verb, verdict
 from benchfly.cli.verbs import COMMANDS
 from benchfly.errors import RefusedError
@@ -214,8 +215,17 @@ def test_the_plan_of_a_move_says_from_where_to_where(tmp_path: Path) -> None:
     assert target == ["shop-cache (valkey at 127.0.0.1:6381)", "shop-queue (redis at 127.0.0.1:6380)"]
     assert shown(rollback_plan(fleet, benches))[3] == source
     assert shown(migrate_plan(fleet, [fleet.benches["erp"]]))[3] == ["not configured"]
-    assert shown(deploy_plan(fleet, benches))[0] == ["shop-queue", "shop-cache"]
-    assert shown(deploy_plan(fleet, list(fleet.benches.values())))[0] == ["shop-queue", "shop-cache", "erp-queue"]
+
+
+def test_a_deployment_is_of_all_stores_or_of_the_hosts_of_the_named_benches_stores() -> None:
+    fleet = load([INVENTORY])
+    benches = list(fleet.benches.values())
+    assert shown(deploy_plan(fleet, benches[:1]))[0] == ["shop-queue", "shop-cache"]
+    assert shown(deploy_plan(fleet, benches))[0] == ["shop-queue", "shop-cache", "erp-queue"]
+    assert deploy_hosts(fleet, benches) == ["s1", "s2"]
+    without_stores = replace(fleet.benches["erp"], queue_store=None)
+    with pytest.raises(RefusedError, match="no store to deploy"):
+        deploy_hosts(fleet, [without_stores])
 
 
 def test_results_lists_runs_and_shows_one(benchfly: Command, home: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from rich.console import RenderableType
 
+from benchfly.errors import RefusedError
 from benchfly.fleet.model import Bench, Fleet
 from benchfly.fleet.table import plain_table, stores_table
 
@@ -41,10 +42,23 @@ def rollback_plan(fleet: Fleet, benches: Iterable[Bench]) -> RenderableType:
     return plain_table(_COLUMNS, rows)
 
 
-def deploy_plan(fleet: Fleet, benches: Iterable[Bench]) -> RenderableType:
-    """Which stores are brought up where: all of the fleet, or those on the hosts that carry the benches' stores."""
-    hosts = {store.host for store in fleet.stores_of(benches)}
-    return stores_table([store for store in fleet.stores.values() if store.host in hosts or not hosts])
+def deploy_plan(fleet: Fleet, benches: Sequence[Bench]) -> RenderableType:
+    """Which stores are brought up where."""
+    hosts = deploy_hosts(fleet, benches)
+    return stores_table(store for store in fleet.stores.values() if store.host in hosts)
+
+
+def deploy_hosts(fleet: Fleet, benches: Sequence[Bench]) -> list[str]:
+    """Hosts whose stores are brought up: all of the fleet's, or for some of its benches those that carry their stores.
+
+    Raises RefusedError when there is none.
+    """
+    wanted = fleet.stores.values() if len(benches) == len(fleet.benches) else fleet.stores_of(benches)
+    if not wanted:
+        raise RefusedError(
+            "There is no store to deploy. Give a host of the group `stores` one, and name it in a bench."
+        )
+    return sorted({store.host for store in wanted})
 
 
 def _described(fleet: Fleet, name: str) -> str:

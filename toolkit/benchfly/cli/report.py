@@ -48,7 +48,7 @@ def report(
 
 
 def benchmark(run: Run, outcome: Outcome) -> RenderableType:
-    """What a benchmark came to; writes its report."""
+    """What a benchmark came to; writes its report. In check mode there is nothing to report."""
     if not (run.folder / _BENCHMARK).exists():
         return ""
     data = _data(run)

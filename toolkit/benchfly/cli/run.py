@@ -29,7 +29,7 @@ class Verb:
 
     plan: what it is about to do to the benches; a verb that has one changes hosts, and asks before it does.
     locks: what nothing else may do at the same time from this controller; by default anything on the same benches.
-    limit: the hosts it is confined to when benches are named, where that is not the benches' own hosts.
+    limit: the hosts it is confined to, where they are not those of the benches.
     summary: what came of it, for people. way_back: the verb that takes back a run that failed part-way.
     """
 
@@ -56,8 +56,9 @@ def run_verb(verb: Verb, options: Options) -> None:
         outcome = _play(verb, options, output, fleet, benches, run)
         code, message = verdict(verb, options, outcome)
         data = {"verb": verb.name, "run": run.id, "folder": str(run.folder), "exit_code": code, "message": message}
-        run.finish(data | outcome.as_dict())
-    output.result(data | outcome.as_dict(), verb.summary(run, outcome))
+        data |= outcome.as_dict()
+        run.finish(data)
+    output.result(data, verb.summary(run, outcome) if outcome.status == "ok" else "")
     if code:
         output.complain(message)
         raise typer.Exit(code)
@@ -87,7 +88,7 @@ def _play(verb: Verb, options: Options, output: Output, fleet: Fleet, benches: S
         inventory=fleet.sources,
         extra_vars=options.extra_vars,
         variables=variables,
-        limit=",".join(verb.limit(fleet, benches)) or None if options.benches else None,
+        limit=",".join(verb.limit(fleet, benches)) or None,
         check=options.check,
         diff=options.diff,
         verbosity=max(0, options.verbosity - 1),

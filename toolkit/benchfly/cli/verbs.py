@@ -21,7 +21,6 @@ from benchfly.cli.options import (
     YesOption,
 )
 from benchfly.cli.run import Verb, run_verb
-from benchfly.fleet.model import Bench, Fleet
 
 
 @dataclass(frozen=True)
@@ -31,10 +30,6 @@ class Command:
     verb: Verb
     help: str
     examples: Sequence[tuple[str, str]]
-
-
-def _store_hosts(fleet: Fleet, benches: Sequence[Bench]) -> list[str]:
-    return sorted({store.host for store in fleet.stores_of(benches)})
 
 
 COMMANDS = (
@@ -47,7 +42,7 @@ COMMANDS = (
         ),
     ),
     Command(
-        Verb("deploy", plan=plan.deploy_plan, limit=_store_hosts, needs_benches=False, summary=summary.deploy),
+        Verb("deploy", plan=plan.deploy_plan, limit=plan.deploy_hosts, needs_benches=False, summary=summary.deploy),
         "Bring up the stores that the inventory declares.\n\nBenches go on using what they use.",
         (
             ("-i inventories/prod --check --diff", "show what would change"),

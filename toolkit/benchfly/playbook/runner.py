@@ -61,8 +61,7 @@ def playbook(verb: str) -> Path:
 def run(invocation: Invocation, folder: Path, observe: Observer = lambda event, tally: None) -> Outcome:
     """Run a playbook to its end and say what came of it; the full log stays in folder/ansible.log.
 
-    Must be called on the main thread: it takes SIGINT, SIGTERM and SIGHUP for the time of the run. The first of them
-    lets Ansible stop its workers, the second kills it.
+    Must be called on the main thread: it takes SIGINT, SIGTERM and SIGHUP for the time of the run and stops Ansible.
     """
     private = folder / "ansible"
     private.mkdir(mode=0o700)
@@ -155,7 +154,7 @@ def _options(invocation: Invocation, private: Path) -> list[str]:
         else:
             path = private / f"extra_vars_{number}.yml"
             path.touch(mode=0o600)
-            path.write_text(text if text[:1] in "[{" else json.dumps(parse_kv(text)))
+            path.write_text(text if text[:1] in "[{" else json.dumps(parse_kv(text)), encoding="utf-8")
         options += ["-e", f"@{path}"]
     return options
 
@@ -178,7 +177,13 @@ class _Consumer(threading.Thread):
             self.start()
 
     def run(self) -> None:
-        with self._log.open("w") as log:
+        try:
+            self._consume()
+        except Exception as error:
+            self._error = error
+
+    def _consume(self) -> None:
+        with self._log.open("w", encoding="utf-8") as log:
             for event in map(_censored, iter(self._queue.get, None)):
                 if text := event.get("stdout"):
                     log.write(text.replace("\r\n", "\n") + "\n")
@@ -243,12 +248,15 @@ class _Stop:
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Count signals for the time of a run."""
+        """Count signals for the time of a run, but for those that are ignored already (nohup, a shell's `&`)."""
 
         def request(number: int, frame: object) -> None:
             self.requests += 1
 
-        before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+        for number in before:
+            signal.signal(number, request)
         try:
             yield
         finally:
