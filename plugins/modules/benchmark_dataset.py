@@ -63,15 +63,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 server:
-  description: Name, address, engine and version of the store.
+  description: Name, address, engine and version of the store, and how many keys it holds that no benchmark made.
   returned: success
   type: dict
 removed:
   description: Number of keys of a benchmark that were removed.
-  returned: success
-  type: int
-foreign_keys:
-  description: Number of keys that no benchmark made.
   returned: success
   type: int
 """
@@ -94,7 +90,7 @@ def refusal(connection: Connection, workload: Workload, foreign: int, allow_data
     if foreign and not allow_data:
         return (
             f"holds {foreign} keys that no benchmark made. A benchmark takes processor time and memory from whoever "
-            "uses them. If that is wanted, name the store in benchmark_allow_data (--allow-data STORE)"
+            "uses them. If that is wanted, name the store in benchmark_allow_data"
         )
     needed, room = 2 * workload.bytes, store.room(connection)
     if room is not None and room < needed:
@@ -127,7 +123,12 @@ def main() -> None:
             reason = refusal(connection, workload, foreign, given["allow_data"]) if fill else ""
             if reason:
                 module.fail_json(msg=f"store {given['store']} at {redact(given['url'])} {reason}")
-            server = {"name": given["store"], "at": redact(given["url"]), **store.describe(connection.info())}
+            server = {
+                "name": given["store"],
+                "at": redact(given["url"]),
+                **store.describe(connection.info()),
+                "foreign_keys": foreign,
+            }
             removed = 0 if module.check_mode else store.remove(connection)
             if fill and not module.check_mode:
                 store.fill(connection, workload, GENERATORS[given["generator"]])
@@ -135,7 +136,7 @@ def main() -> None:
         module.fail_json(msg=f"store {given['store']} at {redact(given['url'])} cannot be used: {error}")
     except (ValueError, WorkloadError) as error:
         module.fail_json(msg=f"store {given['store']}: {error}")
-    module.exit_json(changed=fill or removed > 0, server=server, removed=removed, foreign_keys=foreign)
+    module.exit_json(changed=fill or removed > 0, server=server, removed=removed)
 
 
 if __name__ == "__main__":

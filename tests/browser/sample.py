@@ -128,8 +128,8 @@ def benchmark() -> Benchmark:
         seconds=2.0,
         seed=20261123,
         stores=(
-            Server("shop-cache-old", "127.0.0.1:13000", "redis", "7.0.15"),
-            Server("shop-cache", "127.0.0.1:13010", "valkey", "8.0.1"),
+            Server("shop-cache-old", "127.0.0.1:13000", "redis", "7.0.15", foreign_keys=2716),
+            Server("shop-cache", "127.0.0.1:13010", "valkey", "8.0.1", foreign_keys=0),
         ),
         trials=tuple(trials),
         outputs=tuple(Output((line.format(ports[trial.store]),), {}) for trial in trials),

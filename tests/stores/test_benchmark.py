@@ -119,6 +119,7 @@ def test_a_store_allowed_by_name_keeps_its_keys(tmp_path: Path, pair: tuple[Serv
     done = play(tmp_path, {**urls(*pair), **QUICK, "benchmark_allow_data": "new"})
     assert done.returncode == 0, done.stdout
     assert sorted(pair[1].client.keys()) == [b"benchfly:benchmark", b"rq:queues", b"site|user"]
+    assert [server.foreign_keys for server in Benchmark.load(tmp_path / "benchmark.json").stores] == [0, 3]
 
 
 def test_a_store_without_room_is_refused(tmp_path: Path, pair: tuple[Server, Server]) -> None:

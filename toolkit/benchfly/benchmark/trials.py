@@ -23,12 +23,13 @@ __all__ = ["Benchmark", "Measurement", "Server", "Trial"]
 
 @dataclass(frozen=True)
 class Server:
-    """A store as it was when measured; `at` is host:port."""
+    """A store as it was when measured; `at` is host:port. With foreign keys it may have served others meanwhile."""
 
     name: str
     at: str
     engine: str
     version: str
+    foreign_keys: int
 
 
 @dataclass(frozen=True)
