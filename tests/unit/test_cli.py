@@ -23,7 +23,7 @@ from benchfly.cli.run import Verb, verdict
 from benchfly.cli.verbs import COMMANDS
 from benchfly.errors import RefusedError
 from benchfly.fleet.loader import load
-from benchfly.playbook.outcome import Failure, HostCounts, Outcome, Status
+from benchfly.playbook.outcome import Failure, HostCounts, Outcome, PhaseTime, Status
 from benchfly.results import Run
 
 ROOT = Path(__file__).parents[2]
@@ -158,14 +158,15 @@ def outcome(status: Status, *failures: Failure, **fields: Any) -> Outcome:
 
 
 FAILURE = Failure("web", "Sweep | Move", "a client is left")
-REFUSAL = {"check": {"web": {"verdict": "no"}}}
+LOOKED = (PhaseTime("Look", 1.0), PhaseTime("Check", 1.0))
+MOVED = (*LOOKED, PhaseTime("Stop consumers", 1.0))
 ENDS = [
     (outcome("ok"), 0, ""),
     (outcome("ok", hosts={}), 3, "nothing was done"),
-    (outcome("failed", FAILURE), 4, "web: Sweep | Move: a client is left"),
-    (outcome("failed", FAILURE, data=REFUSAL), 3, "was refused; nothing was changed"),
-    (outcome("unreachable", FAILURE), 5, "could not reach a host"),
-    (outcome("interrupted"), INTERRUPTED, "was interrupted"),
+    (outcome("failed", FAILURE, phases=MOVED), 4, "migrate failed.\nweb: Sweep | Move: a client is left\n"),
+    (outcome("failed", FAILURE, phases=LOOKED), 3, "migrate was refused.\nweb: Sweep | Move: a client is left\n"),
+    (outcome("unreachable", FAILURE, phases=MOVED), 5, "could not reach a host"),
+    (outcome("interrupted", phases=MOVED), INTERRUPTED, "was interrupted"),
 ]
 
 
@@ -182,9 +183,11 @@ def test_a_failed_migration_says_how_to_go_on_and_how_to_go_back() -> None:
     options = Options(
         ["inv/prod a"], ["@vars.yml", "password=hunter2 port=1", '{"token": "hunter2"}'], ["shop"], yes=True
     )
-    _, message = verdict(Verb("migrate", way_back="rollback"), options, outcome("failed", FAILURE))
+    _, message = verdict(Verb("migrate", way_back="rollback"), options, outcome("failed", FAILURE, phases=MOVED))
     end = "-i 'inv/prod a' -e @vars.yml -e 'password=…' -e 'port=…' -e 'token=…' --bench shop"
     assert f"`benchfly migrate {end}` resumes it; `benchfly rollback {end}` takes it back." in message
+    _, refused = verdict(Verb("migrate", way_back="rollback"), options, outcome("failed", FAILURE, phases=LOOKED))
+    assert f"This run changed nothing. If an earlier one was cut short, `benchfly rollback {end}` takes it" in refused
     assert "hunter2" not in message
     assert "hunter2" not in repr(options)
 

@@ -94,7 +94,8 @@ def test_what_the_check_refuses_ends_with_3() -> None:
     done = benchfly("migrate", *SHOP, "--yes", "--json", "-e", "verdict=no")
     data = json.loads(done.stdout)
     assert (done.returncode, data["exit_code"], data["status"]) == (3, 3, "failed")
-    assert "migrate was refused; nothing was changed." in data["message"]
+    assert data["message"].startswith("migrate was refused.\n")
+    assert "This run changed nothing." in data["message"]
     assert "shop on web may not move" in data["message"]
 
 
@@ -115,6 +116,9 @@ def test_check_mode_neither_asks_nor_changes(tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     done = benchfly("migrate", *SHOP, "--check", "--diff", "-e", f"notes={notes}")
     assert done.returncode == 0, done.stderr
+    assert "migrate would change hosts:" in done.stdout
+    assert "TASK [Sweep | Hand over]" in done.stdout
+    assert "has moved" not in done.stdout
     assert not notes.exists()
 
 
@@ -168,3 +172,14 @@ def test_ctrl_c_stops_and_says_how_to_go_on(tmp_path: Path, home: Path) -> None:
     assert "resumes it; `benchfly rollback" in err
     assert stored(home, "migrate")["status"] == "interrupted"
     assert benchfly("migrate", *SHOP, "--yes").returncode == 0
+
+
+def test_under_nohup_a_hangup_stops_nothing(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    command = ["nohup", *PROGRAM, "migrate", *SHOP, "--yes", "--json", "-e", f"notes={notes} seconds=2"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    wait_for(notes)
+    process.send_signal(signal.SIGHUP)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert json.loads(out)["status"] == "ok"

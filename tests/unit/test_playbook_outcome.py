@@ -35,6 +35,7 @@ def outcome(status: Status, *events: dict[str, Any]) -> Outcome:
 
 def test_phases_are_timed_from_the_names_of_tasks_and_summed_over_spells() -> None:
     events = [
+        task("Validating arguments against arg spec 'main' - Look at a bench.", 0),
         task("Gathering Facts", 0),
         task("Stop | a", 1),
         task("no bar", 2),

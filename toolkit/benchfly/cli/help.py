@@ -12,7 +12,7 @@ EXIT_CODES = {
     0: "done",
     1: "a fault in benchfly",
     2: "wrong command line",
-    RefusedError.exit_code: "refused, nothing was changed",
+    RefusedError.exit_code: "refused, and nothing was changed",
     RunFailedError.exit_code: "failed part-way",
     UnreachableError.exit_code: "a host could not be reached",
     ResultsError.exit_code: "a stored result cannot be read",

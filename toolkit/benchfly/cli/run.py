@@ -22,6 +22,9 @@ from benchfly.playbook.outcome import Outcome
 from benchfly.playbook.progress import progress
 from benchfly.results import Run
 
+# In the playbooks, these phases only look; what ends in one of them has left everything as it was.
+_PHASES_BEFORE_CHANGES = {"Prepare", "Look", "Check"}
+
 
 @dataclass(frozen=True)
 class Verb:
@@ -49,7 +52,7 @@ def run_verb(verb: Verb, options: Options) -> None:
     benches = [bench for bench in fleet.benches.values() if not options.benches or bench.name in options.benches]
     if verb.needs_benches and not benches:
         raise RefusedError(f"There is no bench to {verb.name}. Put its hosts into a group of its own below `benches`.")
-    if verb.plan and not options.check:
+    if verb.plan:
         _confirm(verb, options, output, verb.plan(fleet, benches))
     with locked(verb.locks(benches), f"`benchfly {verb.name}`"):
         run = Run.create(verb.name, _inputs(options, fleet, benches))
@@ -58,16 +61,18 @@ def run_verb(verb: Verb, options: Options) -> None:
         data = {"verb": verb.name, "run": run.id, "folder": str(run.folder), "exit_code": code, "message": message}
         data |= outcome.as_dict()
         run.finish(data)
-    output.result(data, verb.summary(run, outcome) if outcome.status == "ok" else "")
+    done = outcome.status == "ok" and not (verb.plan and options.check)
+    output.result(data, verb.summary(run, outcome) if done else "")
     if code:
         output.complain(message)
         raise typer.Exit(code)
 
 
 def _confirm(verb: Verb, options: Options, output: Output, plan: RenderableType) -> None:
-    """Show the plan and have it confirmed."""
-    output.console.print(f"{verb.name} changes hosts:", plan, sep="\n\n", end="\n\n")
-    if options.yes:
+    """Show the plan, and have it confirmed unless nothing will be changed."""
+    would = "would change" if options.check else "changes"
+    output.console.print(f"{verb.name} {would} hosts:", plan, sep="\n\n", end="\n\n")
+    if options.yes or options.check:
         return
     if not output.can_ask:
         raise RefusedError(f"`benchfly {verb.name}` changes hosts, and there is nobody to ask. Repeat it with --yes.")
@@ -94,7 +99,8 @@ def _play(verb: Verb, options: Options, output: Output, fleet: Fleet, benches: S
         verbosity=max(0, options.verbosity - 1),
     )
     try:
-        with progress(output.console, options.verbosity) as observe:
+        # What would change, and how files differ, is in Ansible's own output.
+        with progress(output.console, options.verbosity or int(options.check or options.diff)) as observe:
             return runner.run(invocation, run.folder, observe)
     except Exception as error:
         run.finish({"status": "failed", "message": f"{type(error).__name__}: {error}"})
@@ -120,27 +126,25 @@ def verdict(verb: Verb, options: Options, outcome: Outcome) -> tuple[int, str]:
             RefusedError.exit_code,
             f"No host of the inventory has anything to do with {verb.name}; nothing was done.",
         )
-    lines = [str(failure) for failure in outcome.failures]
-    if _refused(outcome):
-        code, heading = RefusedError.exit_code, f"{verb.name} was refused; nothing was changed."
-    elif outcome.status == "interrupted":
+    untouched = {phase.name for phase in outcome.phases} <= _PHASES_BEFORE_CHANGES
+    if outcome.status == "interrupted":
         code, heading = INTERRUPTED, f"{verb.name} was interrupted."
     elif outcome.status == "unreachable":
         code, heading = UnreachableError.exit_code, f"{verb.name} could not reach a host."
+    elif untouched:
+        code, heading = RefusedError.exit_code, f"{verb.name} was refused."
     else:
         code, heading = RunFailedError.exit_code, f"{verb.name} failed."
-    hint = [] if code == RefusedError.exit_code else [_hint(verb, options)]
-    return code, "\n".join([heading, *lines, f"Full log: {outcome.log}", *hint])
+    failures = [str(failure) for failure in outcome.failures]
+    return code, "\n".join([heading, *failures, f"Full log: {outcome.log}", _hint(verb, options, untouched)])
 
 
-def _refused(outcome: Outcome) -> bool:
-    """Whether the check that comes before any change said no."""
-    verdicts = outcome.data.get("check", {}).values()
-    return outcome.status == "failed" and any(verdict.get("verdict") == "no" for verdict in verdicts)
-
-
-def _hint(verb: Verb, options: Options) -> str:
+def _hint(verb: Verb, options: Options, untouched: bool) -> str:
+    """What to do after a run that did not come to its end."""
     again = f"`{options.repeated(verb.name)}`"
-    if verb.way_back:
-        return f"{again} resumes it; `{options.repeated(verb.way_back)}` takes it back."
+    back = f"`{options.repeated(verb.way_back)}` takes it back." if verb.way_back else ""
+    if untouched:
+        return "This run changed nothing." + (f" If an earlier one was cut short, {back}" if back else "")
+    if back:
+        return f"{again} resumes it; {back}"
     return f"{again} {'resumes it' if verb.plan else 'does it again'}."

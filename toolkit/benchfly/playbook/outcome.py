@@ -1,6 +1,7 @@
 """What came of a playbook: a pure fold over the events that ansible-runner emits, without I/O.
 
-A task named `Phase | what is done` opens the phase `Phase`; a task without a bar belongs to the phase before it.
+A task named `Phase | what is done` opens the phase `Phase`; a task without a bar belongs to the phase before it, or
+to the phase `Prepare` when it is the first (such as the gathering of facts).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ HostState = Literal["running", "done", "failed"]
 FIRST_PHASE = "Prepare"
 CONTROLLER = "controller"  # stands for the host where Ansible itself failed, e.g. on a syntax error
 
+# Ansible puts it before the first task of a role.
+_ARGUMENT_CHECK = "Validating arguments against arg spec"
 _COUNTS = ("ok", "changed", "failed", "unreachable", "skipped", "rescued")
 _STATS_KEYS = {"failed": "failures", "unreachable": "dark"}
 _ITEM_FAILED = "runner_item_on_failed"
@@ -155,6 +158,8 @@ class Tally:
 
     def _enter(self, task: str) -> None:
         name, bar, _ = task.partition(" | ")
+        if task.startswith(_ARGUMENT_CHECK):
+            return
         if not bar:
             name = self.phase.name if self.phase else FIRST_PHASE
         if self.phase and self.phase.name == name:
