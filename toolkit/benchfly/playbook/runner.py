@@ -230,7 +230,7 @@ class _Stop:
     def kill_now(self) -> bool:
         """ansible-runner's cancel callback: True kills the process group of ansible-playbook, and nothing else.
 
-        Ansible's workers lead sessions of their own; only its own signal handlers reach them, hence the steps before.
+        Its workers are in process groups of their own; only its own signal handlers reach them, hence the steps before.
         """
         if not self.requests:
             return False
