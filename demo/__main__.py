@@ -16,18 +16,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from benchfly.errors import BenchflyError, RunFailedError
 from demo.closing import Measured, close
 from demo.load import Load, account
 from demo.standin import StandinBench, free_ports
 from demo.target import Target, choose
+from rich.console import Console
+
+from benchfly.errors import BenchflyError, RunFailedError
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / ".benchfly/demo"
 ENQUEUES_PER_SECOND = 50
-BASELINE_SECONDS = 8.0
+WARM_UP_SECONDS = 3.0
 # Longer than any backlog that the demo can build up takes to run.
 DRAIN_SECONDS = 90.0
 
@@ -64,7 +64,7 @@ def run() -> int:
         former = {name: bench.config()[f"redis_{name}"] for name in ("cache", "queue")}
         with load:
             step(f"Load: {ENQUEUES_PER_SECOND} jobs a second and pages, from here to the end", f"on {bench.url}")
-            time.sleep(BASELINE_SECONDS)
+            time.sleep(WARM_UP_SECONDS)
             runs = [verb(name, options) for name in ("deploy", "check", "migrate", "verify")]
             runs.append(verb("benchmark", options, benchmark(former["cache"])))
             runs += [verb(name, options) for name in ("rollback", "verify")]
@@ -72,7 +72,7 @@ def run() -> int:
         step("Letting the queue run empty", "then every acknowledged job is looked for among the executed ones")
         wait_until_idle(bench)
         counted = account(requests, bench.executions(), bench.scheduled())
-    measured = Measured(target, requests, counted, runs, time.monotonic() - began, BASELINE_SECONDS)
+    measured = Measured(target, requests, counted, runs, time.monotonic() - began)
     return close(measured, FOLDER, console)
 
 

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from demo.load import Account, Request
+from demo.target import Target
 from rich.console import Console
 
 from benchfly.benchmark import Benchmark, compare
 from benchfly.report import (
-    Attempt,
     Before,
     Enqueue,
     File,
-    Gaps,
     Http,
     Jobs,
-    Latencies,
-    Latency,
     Move,
     Need,
     Phase,
@@ -29,15 +26,12 @@ from benchfly.report import (
     Span,
     Summary,
     closing_table,
-    read_attempts,
     render,
 )
 from benchfly.report import Target as ReportTarget
-from demo.load import Account, Request
-from demo.target import Target
+from benchfly.report.attempts import Attempt, gaps, latencies, read_attempts
 
 MOVES = ("migrate", "rollback")
-PROBES = {"enqueue": "enqueue", "page": "http"}  # what the load calls it -> what people call it
 
 
 @dataclass(frozen=True)
@@ -49,7 +43,6 @@ class Measured:
     account: Account
     runs: Sequence[Mapping[str, Any]]  # outcome of each verb, with `verb` and `folder`
     seconds: float
-    baseline_seconds: float
 
     def data(self, verb: str) -> dict[str, Any]:
         """What the verb's playbook handed over."""
@@ -62,15 +55,6 @@ class Measured:
         return found
 
     @property
-    def quiet_until(self) -> float:
-        """Unix time up to which nothing had been touched."""
-        return min(request.sent for request in self.requests) + self.baseline_seconds
-
-    def moving(self, at: float) -> bool:
-        """Whether a move was in progress then."""
-        return any(span.start <= at <= span.end for span in self.spans)
-
-    @property
     def spans(self) -> list[Span]:
         """The phases of both moves, from the journal of the bench's host."""
         return [
@@ -81,14 +65,8 @@ class Measured:
 
     @property
     def attempts(self) -> list[Attempt]:
-        """Every request of the load and every attempt on the cache by the canaries."""
-        sent = [
-            Attempt(PROBES[request.kind], request.sent, request.latency_ms, request.error or "")
-            for request in self.requests
-            if request.kind in PROBES
-        ]
-        logs = [Path(self.canary(verb)["log"]) for verb in MOVES]
-        return sent + [attempt for log in logs for attempt in read_attempts(log) if attempt.probe == "cache"]
+        """Every attempt of the canaries, of both moves."""
+        return [attempt for verb in MOVES for attempt in read_attempts(Path(self.canary(verb)["log"]))]
 
 
 def close(measured: Measured, folder: Path, console: Console) -> int:
@@ -108,6 +86,7 @@ def _summary(measured: Measured, report: Path) -> Summary:
     canaries = [measured.canary(verb) for verb in MOVES]
     gate = measured.data("check")["localhost"]["gates"][0]
     benchmark = _benchmark(measured)
+    touched = min(span.start for span in measured.spans)
     return Summary(
         jobs=Jobs(
             acknowledged=sum(part.acknowledged for part in jobs),
@@ -121,12 +100,9 @@ def _summary(measured: Measured, report: Path) -> Summary:
             failed=sum(not request.ok for request in measured.requests)
             + sum(c["errors"].get("http", 0) for c in canaries),
         ),
-        gap_ms=_longest(canary["gap_ms"] for canary in canaries),
-        latency_ms=_latencies(attempt for attempt in measured.attempts if measured.moving(attempt.at)),
-        before=Before(
-            gap_ms=_longest([canaries[0]["gap_ms_before"]]),
-            latency_ms=_latencies(attempt for attempt in measured.attempts if attempt.at < measured.quiet_until),
-        ),
+        gap_ms=gaps(measured.attempts, since=touched),
+        latency_ms=latencies(measured.attempts, since=touched),
+        before=Before(gaps(measured.attempts, until=touched), latencies(measured.attempts, until=touched)),
         phases=[
             Phase(run["verb"], phase["name"], phase["seconds"])
             for run in measured.runs
@@ -147,7 +123,8 @@ def _report(measured: Measured, summary: Summary, folder: Path) -> ReportData:
     ]
     files = [File("summary.json", "these figures as data"), File("requests.jsonl", "every request of the load")]
     files += [
-        File(f"../runs/{Path(run['folder']).name}", f"benchfly {run['verb']}: inputs, log, outcome") for run in measured.runs
+        File(f"../runs/{Path(run['folder']).name}", f"benchfly {run['verb']}: inputs, log, outcome")
+        for run in measured.runs
     ]
     return ReportData(
         title="A bench moves and returns",
@@ -166,21 +143,3 @@ def _report(measured: Measured, summary: Summary, folder: Path) -> ReportData:
 
 def _benchmark(measured: Measured) -> Benchmark:
     return Benchmark.from_data(measured.data("benchmark"))
-
-
-def _longest(gaps: Iterable[Mapping[str, float]]) -> Gaps:
-    gaps = list(gaps)
-    probes = {probe for each in gaps for probe in each}
-    return Gaps(**{probe: max(each[probe] for each in gaps if probe in each) for probe in probes})
-
-
-def _latencies(attempts: Iterable[Attempt]) -> Latencies:
-    by_probe: dict[str, list[float]] = {}
-    for attempt in attempts:
-        by_probe.setdefault(attempt.probe, []).append(attempt.ms)
-    return Latencies(**{probe: _latency(values) for probe, values in by_probe.items() if len(values) > 1})
-
-
-def _latency(values: list[float]) -> Latency:
-    percentiles = statistics.quantiles(values, n=100, method="inclusive")
-    return Latency(p50=percentiles[49], p99=percentiles[98])
