@@ -19,7 +19,6 @@ from benchfly.report import (
     Attempt,
     Gaps,
     ReportData,
-    Span,
     closing_table,
     gaps,
     latencies,
@@ -137,14 +136,6 @@ def test_a_move_without_timeline_gate_and_baseline() -> None:
     assert html.count("<svg") == 2
 
 
-def test_phases_that_the_table_does_not_have_are_left_out_of_the_timeline() -> None:
-    whole = sample.report(sample.summary())
-    assert whole.move
-    odd = replace(whole.move, spans=[Span("migrate", "unheard of", sample.START, sample.START + 1)])
-    picture = plots.timeline(odd)
-    assert picture and "var(--band)" not in picture.wide
-
-
 def test_without_matplotlib_there_are_tables_and_a_word_about_it(plain: Callable[[ReportData], str]) -> None:
     page = plain(sample.report(sample.summary()))
     assert "<svg" not in page
@@ -221,6 +212,8 @@ def test_durations_in_words(milliseconds: float | None, text: str) -> None:
 
 
 def test_other_figures_in_words() -> None:
+    assert words.sentence("no Dragonfly here") == words.sentence("No Dragonfly here.") == "No Dragonfly here."
+    assert words.sentence("") == ""
     assert words.count(6120) == "6,120"
     assert words.span(0.171, 0.201, "ms") == "0.171 to 0.201 ms"
     assert words.span(999, 1200, "ms") == "999 ms to 1.20 s"

@@ -23,6 +23,7 @@ def render(data: ReportData) -> str:
         duration=words.duration,
         measure=words.measure,
         ratio=words.ratio,
+        sentence=words.sentence,
         span=words.span,
         shortened=words.shortened,
         svg=Markup,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from benchfly.benchmark import METRICS, Benchmark, Metric
 from benchfly.report import words
 from benchfly.report.attempts import Attempt, Gap, by_probe, longest_gap, stretches
-from benchfly.report.data import Move
+from benchfly.report.data import Move, Span
 from benchfly.report.summary import PROBES
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Placeholders that matplotlib draws with; the page has the real ones, for light and dark.
 _COLOURS = {"text": "#010101", "faint": "#020202", "mark": "#030303", "alert": "#040404", "band": "#050505"}
 _WIDE, _NARROW = 8.6, 3.5  # inches, at 72 dots: what a desk and a phone have room for
-_PAD = 15  # points between a panel and its title, where the phases' numbers stand
+_PAD = 15  # points between a panel and its title, where the verbs stand
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,7 @@ def _draw_timeline(
     figure = Figure(figsize=(width, 1.35 * len(probes) + 0.75), layout="constrained")
     panels = figure.subplots(len(probes), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (probe, attempts) in zip(panels, probes.items(), strict=True):
-        for number, begin, until in _phases(move, origin):
-            # A digit is a tenth of an inch wide.
-            _shade(axes, begin, until, number, label=axes is panels[0] and (until - begin) / end * width > 0.1)
+        _shade(axes, move.spans, origin, label=axes is panels[0])
         for stretch in stretches(attempts):
             _draw_latency(axes, stretch, origin, end / (13 * width))
         _scale(axes)
@@ -95,21 +93,18 @@ def _draw_timeline(
     return figure
 
 
-def _phases(move: Move, origin: float) -> list[tuple[int, float, float]]:
-    """Number, begin and end (seconds) of every phase; the numbers are those of the table of phases."""
-    names = move.summary.phase_names
-    found: dict[tuple[str, str], tuple[float, float]] = {}
-    for span in move.spans:
-        begin, end = found.get((span.verb, span.phase), (math.inf, -math.inf))
-        found[span.verb, span.phase] = (min(begin, span.start - origin), max(end, span.end - origin))
-    return [(names.index(phase) + 1, *times) for (_, phase), times in found.items() if phase in names]
-
-
-def _shade(axes: Axes, begin: float, end: float, number: int, label: bool) -> None:
-    axes.axvspan(begin, end, color=_COLOURS["band"], alpha=1 if number % 2 else 0.45, linewidth=0)
-    if label:
-        place = ((begin + end) / 2, 1.03)
-        axes.annotate(str(number), place, xycoords=("data", "axes fraction"), ha="center", fontsize=8)
+def _shade(axes: Axes, spans: Sequence[Span], origin: float, label: bool) -> None:
+    """A band for every phase, in turn darker and lighter, below the name of the verb."""
+    starts: dict[str, float] = {}
+    phases: dict[tuple[str, str], tuple[float, float]] = {}
+    for span in spans:
+        begin, end = phases.get((span.verb, span.phase), (math.inf, -math.inf))
+        phases[span.verb, span.phase] = (min(begin, span.start - origin), max(end, span.end - origin))
+        starts[span.verb] = min(starts.get(span.verb, math.inf), span.start - origin)
+    for number, (begin, end) in enumerate(phases.values()):
+        axes.axvspan(begin, end, color=_COLOURS["band"], alpha=0.45 if number % 2 else 1, linewidth=0)
+    for verb, start in starts.items() if label else ():
+        axes.annotate(verb, (start, 1.03), xycoords=("data", "axes fraction"), fontsize=8)
 
 
 def _draw_latency(axes: Axes, attempts: Sequence[Attempt], origin: float, width: float) -> None:

@@ -12,7 +12,7 @@ from benchfly.report.summary import Summary
 
 def closing_table(summary: Summary) -> RenderableType:
     """The closing figures, the seconds of every phase, and where the report is."""
-    lines = [Text(f"Target: {summary.target}. {summary.target.why}")]
+    lines = [Text(f"Target: {summary.target}. {words.sentence(summary.target.why)}")]
     if summary.benchmark:
         lines.append(Text(summary.benchmark))
     if summary.report:

@@ -37,6 +37,11 @@ def ratio(value: float) -> str:
     return f"{value:.2f}" if f"{value:.2f}" != "1.00" else f"{value:.3f}"
 
 
+def sentence(text: str) -> str:
+    """With a capital letter and a full stop."""
+    return text[:1].upper() + text[1:].rstrip(".") + "." if text else ""
+
+
 def shortened(line: str) -> str:
     """A command line whose long values (all x) are given by their length."""
     return re.sub(r"x{32,}", lambda match: f"<{len(match.group())} bytes>", line)
