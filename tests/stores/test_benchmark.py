@@ -255,6 +255,7 @@ def test_a_store_that_dies_under_a_trial(tmp_path: Path, pair: tuple[Server, Ser
 def test_an_unknown_store_is_named(tmp_path: Path) -> None:
     done = play(tmp_path, {"benchmark_stores": "nobody"})
     assert done.returncode != 0
+    assert "nobody is the name of no store in the group stores. Declared are: none" in done.stdout
     nothing = play(tmp_path, {})
     assert "Say which stores" in nothing.stdout
 
