@@ -54,6 +54,11 @@ ok:
   description: Whether every check holds.
   returned: success
   type: bool
+amiss:
+  description: What does not hold, for people.
+  returned: success
+  type: list
+  elements: str
 checks:
   description: Every check and what was seen.
   returned: success
@@ -113,7 +118,11 @@ def main() -> None:
     except (BenchError, StoreError, OSError, redis.exceptions.RedisError) as error:
         module.fail_json(msg=f"{bench.path}: {error}")
     module.exit_json(
-        changed=False, ok=all(check.ok for check in checks), checks=[asdict(check) for check in checks], census=counts
+        changed=False,
+        ok=all(check.ok for check in checks),
+        amiss=[f"{check.check}: {check.detail}" for check in checks if not check.ok],
+        checks=[asdict(check) for check in checks],
+        census=counts,
     )
 
 

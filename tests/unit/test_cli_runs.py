@@ -38,7 +38,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 
 def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not path.exists():
         assert time.monotonic() < deadline, f"{path} never came"
         time.sleep(0.05)
@@ -134,7 +134,7 @@ def test_on_a_terminal_it_asks(answer: str, code: int, moved: bool, tmp_path: Pa
         [*PROGRAM[1:], "migrate", *SHOP, "-e", f"notes={notes}"],
         env=environment,
         encoding="utf-8",
-        timeout=60,
+        timeout=120,
         dimensions=(40, 120),
     )
     terminal.expect_exact("shop-cache (valkey at 127.0.0.1:6381)")
@@ -166,7 +166,7 @@ def test_ctrl_c_stops_and_says_how_to_go_on(tmp_path: Path, home: Path) -> None:
     process = start("migrate", *SHOP, "--yes", "-e", f"notes={notes} seconds=60")
     wait_for(notes)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "migrate was interrupted." in err
     assert "resumes it; `benchfly rollback" in err
@@ -180,6 +180,6 @@ def test_under_nohup_a_hangup_stops_nothing(tmp_path: Path) -> None:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
     wait_for(notes)
     process.send_signal(signal.SIGHUP)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert json.loads(out)["status"] == "ok"

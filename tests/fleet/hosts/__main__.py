@@ -92,7 +92,7 @@ def act(fleet: Fleet, asked: argparse.Namespace) -> None:
             for release in RELEASES:
                 say(f"{release:<14} {reason_not_possible(release) or 'possible'}")
         case "up":
-            fleet.up(asked.hosts, asked.release, asked.disk)
+            fleet.up(dict.fromkeys(asked.hosts, asked.release), asked.disk)
             status(fleet)
         case "down":
             fleet.down(asked.fast)

@@ -19,8 +19,8 @@ from tests.fleet.hosts.state import CONTROLLER, USER
 
 INIT = Path(__file__).with_name("init")
 PACKAGES = """
-apt ca-certificates dbus iproute2 iputils-ping less libpam-systemd netbase openssh-server procps python3 python3-apt sudo
-systemd systemd-sysv
+apt ca-certificates dbus iproute2 iputils-ping less libpam-systemd netbase openssh-server procps python3
+python3-apt sudo systemd systemd-sysv
 """
 # Mirrors may be frozen at a day, or a machine's clock wrong; what the packages are is still signed.
 APT = """\

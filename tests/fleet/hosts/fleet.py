@@ -9,7 +9,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,32 +46,38 @@ class Fleet:
         self.net = net
         self.run_folder = self.folder / "run" / name
 
-    def up(self, names: Sequence[str], release: str = DEFAULT_RELEASE, disk: str = "4G") -> None:
-        """Make these hosts, or switch them on, and wait until one can log in to each.
+    def up(self, hosts: Mapping[str, str] | Sequence[str], disk: str = "4G") -> None:
+        """Make these hosts (name -> release, or names only), or switch them on, and wait until one can log in to each.
 
-        Hosts that are up already stay as they are; call it again for hosts of another release. What an `up` that was
-        killed left behind is finished or cleaned away. Raises HostsError, also for what reason_not_possible() names.
+        Hosts that are up already stay as they are; new ones know the others by name, earlier ones do not know them. What
+        an `up` that was killed left behind is finished or cleaned away. The first time a release is asked for, its base
+        is made, in one to three minutes. Raises HostsError, also for what reason_not_possible() names.
         """
-        if reason := reason_not_possible(release):
-            raise HostsError(reason)
-        for name in names:
+        wanted = dict(hosts) if isinstance(hosts, Mapping) else dict.fromkeys(hosts, DEFAULT_RELEASE)
+        for name in wanted:
             if not NAME.fullmatch(name) or name in RESERVED:
                 raise HostsError(f"{name!r} is no name for a host: lower-case letters, digits and dashes")
+        for release in set(wanted.values()):
+            if reason := reason_not_possible(release):
+                raise HostsError(reason)
         with self._locked():
             if not (self._is_known() and self._network.running()):
                 self._sweep()
                 self._switch_on()
-            rootfs = base(RELEASES[release], self.folder / "base", self._network)
+            bases = {
+                release: base(RELEASES[release], self.folder / "base", self._network)
+                for release in set(wanted.values())
+            }
             known = {host.name for host in self._state.hosts()}
-            for name in names:
+            for name, release in wanted.items():
                 if name not in known:
-                    self._make(name, release, rootfs, disk)
+                    self._make(name, release, bases[release], disk)
             self._write_known_hosts()
             self.inventory_file.write_text(json.dumps(self.inventory(), indent=1))
-            hosts = [self[name] for name in names]
-            for host in hosts:
+            up = [self[name] for name in wanted]
+            for host in up:
                 host.switch_on()
-            for host in hosts:
+            for host in up:
                 host.wait()
 
     def down(self, fast: bool = False) -> None:

@@ -20,11 +20,13 @@ from tests.fleet.hosts.namespaces import NEW_MOUNTS, NEW_NETWORK, OWN_NETWORK, u
 from tests.fleet.hosts.network import BRIDGE, CABLE, Network, mac, port
 from tests.fleet.hosts.processes import wait_until
 from tests.fleet.hosts.proxy import PORT
+from tests.fleet.hosts.settings import copy_settings, keep_choices
 from tests.fleet.hosts.state import CONTROLLER, USER, HostState, State
 
 REBOOT = 133  # how systemd-nspawn ends when its host asked for a reboot
 # How the harness shuts a host down: systemd's own signal for it.
 HALT = "SIGRTMIN+3"
+SETTINGS = "/run/kernel-settings"  # where the host's init finds them
 NSPAWN = [
     "systemd-nspawn",
     "--quiet",
@@ -143,8 +145,11 @@ class Supervisor:
     def boot(self) -> int:
         """Run the host until it halts or asks for a reboot; systemd-nspawn's exit code."""
         network = f"--network-namespace-path=/proc/{os.getpid()}/ns/net"
-        host = [f"--machine={self.host.name}", f"--directory={self.root}", network, "/usr/sbin/test-host-init"]
-        self.nspawn = subprocess.Popen([*NSPAWN, *host], env={**os.environ, **NSPAWN_ENV})
+        settings = self.host.folder / "settings"
+        copy_settings(settings)
+        keep_choices(settings)
+        host = [f"--machine={self.host.name}", f"--directory={self.root}", f"--bind={settings}:{SETTINGS}", network]
+        self.nspawn = subprocess.Popen([*NSPAWN, *host, "/usr/sbin/test-host-init"], env={**os.environ, **NSPAWN_ENV})
         if self.stopping:  # asked just before there was anything to stop
             self.nspawn.terminate()
         return self.nspawn.wait()
