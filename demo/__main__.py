@@ -103,8 +103,8 @@ def benchmark(former_cache: str) -> list[str]:
         "benchmark_urls": {"former-cache": former_cache},
         "benchmark_stores": ["demo-cache"],
         "benchmark_allow_data": ["former-cache", "demo-cache"],
-        "benchmark_rounds": 5,
-        "benchmark_seconds": 2,
+        "benchmark_rounds": 7,
+        "benchmark_seconds": 1.5,
     }
     return ["-e", json.dumps(values)]
 
