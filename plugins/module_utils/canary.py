@@ -27,6 +27,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_client impor
 
 # Any worker can run it: no code of ours in the bench. It returns its argument.
 JOB = "operator.index"
+UNFINISHED = (b"queued", b"started", b"deferred", b"scheduled")
 CURRENT = "canary.current"
 JOB_LIFE = 3600  # seconds that a canary's job and its result are kept, until they are counted
 
@@ -37,6 +38,7 @@ class Jobs:
 
     acknowledged: int = 0
     executed: int = 0
+    waiting: int = 0  # queued or running when we stopped to wait
     lost: list[str] = field(default_factory=list)
     duplicated: list[str] = field(default_factory=list)
 
@@ -144,23 +146,28 @@ class Canary:
             answer.read()
 
     def account(self, patience: float) -> Jobs:
-        """Wait until the jobs have run, say what became of each, and delete them.
+        """Wait until the jobs have run, say what became of each, and delete those that have.
 
-        RQ adds an entry to a job's results each time it runs (from 1.13 on), so a second run shows.
+        RQ adds an entry to a job's results each time it runs (from 1.13 on), so a second run shows. A canary that
+        another one has replaced does not wait: nobody reads what it would say.
         """
-        client = connect(self.bench.config()[QUEUE_KEY], name="benchfly-canary")
         jobs, deadline = Jobs(acknowledged=len(self.acknowledged)), time.monotonic() + patience
-        waiting = list(self.acknowledged)
-        while waiting and time.monotonic() < deadline:
-            statuses = _pipelined(client, [("hget", f"rq:job:{job}", "status") for job in waiting])
-            waiting = [job for job, status in zip(waiting, statuses) if status != b"finished"]
-            if waiting:
-                time.sleep(0.2)
-        jobs.lost = waiting
-        runs = _pipelined(client, [("xlen", f"rq:results:{job}") for job in self.acknowledged])
-        jobs.duplicated = [job for job, count in zip(self.acknowledged, runs) if count > 1]
-        jobs.executed = len(self.acknowledged) - len(waiting)
-        self._remove(client, [job for job in self.acknowledged if job not in set(waiting)])
+        store, statuses = Store(self.bench, QUEUE_KEY), {}
+        while True:
+            # The configuration may change meanwhile, and nobody must stay connected to a store that is being left.
+            commands = [("hget", f"rq:job:{job}", "status") for job in self.acknowledged]
+            statuses = dict(zip(self.acknowledged, _pipelined(store.client(), commands)))
+            open_jobs = [job for job, status in statuses.items() if status in UNFINISHED]
+            if not open_jobs or self.current.exists() or time.monotonic() >= deadline:
+                break
+            time.sleep(0.2)
+        done = [job for job, status in statuses.items() if status == b"finished"]
+        runs = _pipelined(store.client(), [("xlen", f"rq:results:{job}") for job in done])
+        jobs.executed, jobs.waiting = len(done), len(open_jobs)
+        jobs.lost = [job for job, status in statuses.items() if status != b"finished" and status not in UNFINISHED]
+        jobs.duplicated = [job for job, count in zip(done, runs) if count > 1]
+        self._remove(store.client(), done)
+        store.close()
         return jobs
 
     def _remove(self, client: Any, jobs: list[str]) -> None:
