@@ -60,6 +60,7 @@ def main(words: list[str]) -> int:
     up.add_argument("--release", default=DEFAULT_RELEASE, help=f"{', '.join(RELEASES)}; default: %(default)s")
     up.add_argument("--disk", default="4G", help="its size; default: %(default)s")
     down = verbs.add_parser("down", help="shut all hosts down and remove them")
+    down.add_argument("--all", action="store_true", help="every fleet of the folder")
     down.add_argument("--fast", action="store_true", help="cut the power instead")
     verbs.add_parser("status", help="hosts, addresses, memory in use")
     verbs.add_parser("inventory", help="the file with the inventory for Ansible")
@@ -95,7 +96,8 @@ def act(fleet: Fleet, asked: argparse.Namespace) -> None:
             fleet.up(dict.fromkeys(asked.hosts, asked.release), asked.disk)
             status(fleet)
         case "down":
-            fleet.down(asked.fast)
+            for each in Fleet.all(asked.folder) if asked.all else [fleet]:
+                each.down(asked.fast)
         case "status":
             status(fleet)
         case "inventory":

@@ -49,7 +49,7 @@ class Fleet:
     def up(self, hosts: Mapping[str, str] | Sequence[str], disk: str = "4G") -> None:
         """Make these hosts (name -> release, or names only), or switch them on, and wait until one can log in to each.
 
-        Hosts that are up already stay as they are; new ones know the others by name, earlier ones do not know them. What
+        Hosts that are up already stay as they are; new ones know all others by name, not the other way round. What
         an `up` that was killed left behind is finished or cleaned away. The first time a release is asked for, its base
         is made, in one to three minutes. Raises HostsError, also for what reason_not_possible() names.
         """
@@ -79,6 +79,11 @@ class Fleet:
                 host.switch_on()
             for host in up:
                 host.wait()
+
+    @classmethod
+    def all(cls, folder: Path) -> list[Fleet]:
+        """The fleets of the folder that are up, or left behind."""
+        return [cls(folder, file.parent.name) for file in sorted(folder.glob("run/*/fleet.json"))]
 
     def down(self, fast: bool = False) -> None:
         """Shut every host down and remove all that was made for the fleet; `fast` is a power cut.
@@ -164,6 +169,14 @@ class Fleet:
     def _network(self) -> Network:
         return Network(self._state)
 
+    @property
+    def _group(self) -> Group:
+        """Where its processes are. The name is the fleet's only, so that they are found also if its state was lost."""
+        if self._is_known():
+            return self._state.group
+        mark = hashlib.sha256(str(self.folder).encode()).hexdigest()[:8]
+        return Group(tuple(own_groups())) / f"test-fleet-{self.name}-{mark}"
+
     def _is_known(self) -> bool:
         return (self.run_folder / "fleet.json").exists()
 
@@ -172,9 +185,7 @@ class Fleet:
 
     def _switch_on(self) -> None:
         """Lay down where everything of the fleet will be before any of it is made, so that it is always found again."""
-        mark = hashlib.sha256(str(self.folder).encode()).hexdigest()[:8]
-        group = Group(tuple(own_groups())) / f"test-fleet-{self.name}-{mark}"
-        state = State(self.run_folder, self.net, group)
+        state = State(self.run_folder, self.net, self._group)
         state.save()
         (self.run_folder / "ssh").mkdir(mode=0o700, exist_ok=True)
         _make_key(state.key, f"{USER}@{self.name}")
@@ -201,12 +212,11 @@ class Fleet:
 
     def _sweep(self) -> None:
         """End and remove whatever there is of the fleet, in whatever state."""
-        if self._is_known():
-            group = self._state.group
-            group.kill()
-            if not wait_until(lambda: not loops(self.run_folder), 20):
-                raise HostsError(f"loop devices still hold disks of the fleet {self.name}: {loops(self.run_folder)}")
-            group.remove()
+        group = self._group
+        group.kill()
+        if not wait_until(lambda: not loops(self.run_folder), 20):
+            raise HostsError(f"loop devices still hold disks of the fleet {self.name}: {loops(self.run_folder)}")
+        group.remove()
         shutil.rmtree(self.run_folder, ignore_errors=True)
 
     @contextmanager

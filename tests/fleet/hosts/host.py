@@ -49,7 +49,7 @@ class Host:
     def switch_on(self) -> None:
         """Switch it on, if it is off, and do not wait; for several at a time."""
         if not self.running:
-            self._network.undelay(self._host.place)
+            self._network.unplug(self._host.place)  # where it went off by itself
             supervisor = spawn_module("supervisor", str(self._host.folder), log=self._host.console)
             supervisor.save(self._host.supervisor)
 
@@ -178,8 +178,7 @@ class Host:
 
     def _wait_released(self) -> None:
         """The host is gone from the switch, and its disk is free for the next start."""
-        self._network.undelay(self._host.place)
-        self._network.wait_unplugged(self._host.place)
+        self._network.unplug(self._host.place)
         if not wait_until(lambda: not loops(self._host.disk), 20):
             raise HostsError(f"{self.name}: its disk {self._host.disk} is not released")
 

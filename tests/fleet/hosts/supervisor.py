@@ -20,7 +20,7 @@ from tests.fleet.hosts.namespaces import NEW_MOUNTS, NEW_NETWORK, OWN_NETWORK, u
 from tests.fleet.hosts.network import BRIDGE, CABLE, Network, mac, port
 from tests.fleet.hosts.processes import wait_until
 from tests.fleet.hosts.proxy import PORT
-from tests.fleet.hosts.settings import copy_settings, keep_choices
+from tests.fleet.hosts.settings import copy_settings, keep_settings
 from tests.fleet.hosts.state import CONTROLLER, USER, HostState, State
 
 REBOOT = 133  # how systemd-nspawn ends when its host asked for a reboot
@@ -147,7 +147,7 @@ class Supervisor:
         network = f"--network-namespace-path=/proc/{os.getpid()}/ns/net"
         settings = self.host.folder / "settings"
         copy_settings(settings)
-        keep_choices(settings)
+        keep_settings(settings)
         host = [f"--machine={self.host.name}", f"--directory={self.root}", f"--bind={settings}:{SETTINGS}", network]
         self.nspawn = subprocess.Popen([*NSPAWN, *host, "/usr/sbin/test-host-init"], env={**os.environ, **NSPAWN_ENV})
         if self.stopping:  # asked just before there was anything to stop

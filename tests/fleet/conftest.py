@@ -1,0 +1,90 @@
+"""Hosts for the tests that need real ones. They take root, minutes and a mirror; `make fleet-test` runs them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.fleet.hosts import Fleet, reason_not_possible
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / ".benchfly/fleet"
+TIMEOUT = 900  # seconds of a test, in which the base of a release may have to be made
+FIGURES: list[str] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "fleet: needs real hosts, made on this machine (Linux, root; `make fleet-test`)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    asked_for = "fleet" in config.option.markexpr or any("tests/fleet" in word for word in config.args)
+    for item in items:
+        if item.get_closest_marker("fleet"):
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(TIMEOUT))
+            if not asked_for:
+                item.add_marker(pytest.mark.skip(reason="makes real hosts, for minutes: `make fleet-test` asks for it"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for figure in FIGURES:
+        terminalreporter.write_line(f"fleet: {figure}")
+
+
+@pytest.fixture(scope="session")
+def fleet_folder() -> Iterator[Path]:
+    """Where fleets are made; what an earlier run of the tests left up, having been killed, is removed first."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (FOLDER / "tests.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pytest.fail(f"another run of these tests uses {FOLDER}; wait for its end")
+        for left in Fleet.all(FOLDER):
+            if left.name.startswith("test-"):
+                left.down(fast=True)
+        yield FOLDER
+
+
+@pytest.fixture(scope="module")
+def fleet(request: pytest.FixtureRequest, fleet_folder: Path) -> Iterator[Fleet]:
+    """The module's hosts, as its HOSTS says (name -> release), from its first test to its last.
+
+    Its tests are skipped, with the reason, where a release cannot be had.
+    """
+    hosts: dict[str, str] = request.module.HOSTS
+    for release in sorted(set(hosts.values())):
+        if reason := reason_not_possible(release):
+            pytest.skip(reason)
+    fleet = Fleet(fleet_folder, request.module.__name__.rpartition(".")[2].replace("_", "-"))
+    try:
+        start = time.monotonic()
+        fleet.up(hosts)
+        up = time.monotonic() - start
+        memory = [host.memory() or 0 for host in fleet.hosts]
+        yield fleet
+    finally:
+        start = time.monotonic()
+        fleet.down()
+    down = time.monotonic() - start
+    FIGURES.append(
+        f"{fleet.name}, {len(hosts)} hosts: up in {up:.1f} s, {sum(memory) / len(memory) / 2**20:.0f} MB each, "
+        f"down in {down:.1f} s"
+    )
+
+
+def ansible(fleet: Fleet, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run `ansible` or `ansible-playbook` (the first word) on the fleet from its controller; asserts success."""
+    command, *rest = words
+    argv = [Path(sys.executable).parent / command, "-i", fleet.inventory_file, *rest]
+    env = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
+    done = fleet.controller(argv, cwd=ROOT, env=env, timeout=TIMEOUT)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done
