@@ -19,7 +19,7 @@ demo: setup
 	@.venv/bin/python -m demo
 
 test: setup
-	@.venv/bin/pytest
+	@.venv/bin/pytest --ignore=tests/fleet --ignore=tests/lint
 
 lint: setup
 	.venv/bin/ruff check .

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from demo.closing import Measured, close
-from demo.load import Load, account
+from demo.load import Account, Load, Request, account
 from demo.standin import StandinBench, free_ports
 from demo.target import Target, choose
 from rich.console import Console
@@ -70,8 +70,7 @@ def run() -> int:
             runs += [verb(name, options) for name in ("rollback", "verify")]
         requests = load.stop()
         step("Letting the queue run empty", "then every acknowledged job is looked for among the executed ones")
-        wait_until_idle(bench)
-        counted = account(requests, bench.executions(), bench.scheduled())
+        counted = settled(bench, requests)
     measured = Measured(target, requests, counted, runs, time.monotonic() - began)
     return close(measured, FOLDER, console)
 
@@ -123,12 +122,15 @@ def verb(name: str, options: Sequence[str], more: Sequence[str] = ()) -> dict[st
     return {**outcome, "verb": name, "folder": folder}
 
 
-def wait_until_idle(bench: StandinBench) -> None:
-    """Wait until no more jobs are executed: the queue may hold a backlog of the cutover."""
-    deadline, count = time.monotonic() + DRAIN_SECONDS, -1
-    while (found := len(bench.executions())) != count and time.monotonic() < deadline:
-        count = found
-        time.sleep(3)
+def settled(bench: StandinBench, requests: Sequence[Request]) -> Account:
+    """The account, once every acknowledged job was executed; or as it is when they had time enough."""
+    deadline = time.monotonic() + DRAIN_SECONDS
+    while True:
+        scheduled = bench.scheduled()  # before the executions: what comes in between is not lost
+        counted = account(requests, bench.executions(), scheduled)
+        if not (counted.web.lost or counted.scheduler.lost) or time.monotonic() > deadline:
+            return counted
+        time.sleep(0.5)
 
 
 if __name__ == "__main__":

@@ -92,7 +92,9 @@ class Moving:
         requests = load.stop()
         assert [request for request in requests if not request.ok] == []
         self.wait_until_idle()
-        return account(requests, self.bench.executions(), self.bench.scheduled())
+        scheduled = self.bench.scheduled()
+        self.wait_until_idle()
+        return account(requests, self.bench.executions(), scheduled)
 
 
 @pytest.fixture
