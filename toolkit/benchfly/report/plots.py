@@ -69,27 +69,33 @@ def dots(benchmark: Benchmark) -> Picture | None:
 def _draw_timeline(
     move: Move, probes: Mapping[str, Sequence[Attempt]], gaps: Mapping[str, Gap | None], width: float
 ) -> MatplotlibFigure:
+    """A row of panels for each probe, a column for each time that the canary ran: migrate, rollback."""
     from matplotlib.figure import Figure
 
-    origin = min(attempt.at for attempt in move.attempts)
-    end = max(attempt.end for attempt in move.attempts) - origin
+    times = [(min(a.at for a in some), max(a.end for a in some)) for some in stretches(move.attempts)]
+    lengths = [end - origin for origin, end in times]
     figure = Figure(figsize=(width, 1.35 * len(probes) + 0.75), layout="constrained")
-    panels = figure.subplots(len(probes), 1, sharex=True, squeeze=False)[:, 0]
-    for axes, (probe, attempts) in zip(panels, probes.items(), strict=True):
-        _shade(axes, move.spans, origin, label=axes is panels[0])
-        for stretch in stretches(attempts):
-            _draw_latency(axes, stretch, origin, end / (13 * width))
-        _scale(axes)
-        axes.set_xlim(0, end)
-        axes.set_title(PROBES[probe], loc="left", fontsize=10, color=_COLOURS["text"], pad=_PAD)
+    panels = figure.subplots(
+        len(probes), len(times), sharex="col", sharey="row", squeeze=False, gridspec_kw={"width_ratios": lengths}
+    )
+    for row, (probe, attempts) in zip(panels, probes.items(), strict=True):
+        is_first = probe == next(iter(probes))
+        for axes, (origin, end) in zip(row, times, strict=True):
+            _shade(axes, [span for span in move.spans if origin <= span.start <= end], origin, label=is_first)
+            here = [attempt for attempt in attempts if origin <= attempt.at <= end]
+            for stretch in stretches(here):
+                _draw_latency(axes, stretch, origin, sum(lengths) / (13 * width))
+            axes.set_xlim(0, end - origin)
+            if (gap := gaps[probe]) and origin <= gap.begin <= end:
+                bottom, ends = axes.get_xaxis_transform(), [gap.begin - origin, gap.end - origin]
+                axes.plot(ends, [0.03, 0.03], transform=bottom, color=_COLOURS["alert"], linewidth=4)
+        _scale(row[0])
+        row[0].set_title(PROBES[probe], loc="left", fontsize=10, color=_COLOURS["text"], pad=_PAD)
         if gap := gaps[probe]:
-            axes.set_title(
-                f"longest gap {words.duration(gap.ms)}", loc="right", fontsize=9, color=_COLOURS["alert"], pad=_PAD
-            )
-            bottom = axes.get_xaxis_transform()
-            ends = [gap.begin - origin, gap.end - origin]
-            axes.plot(ends, [0.03, 0.03], transform=bottom, color=_COLOURS["alert"], linewidth=4)
-    panels[-1].set_xlabel("seconds")
+            told = f"longest gap {words.duration(gap.ms)}"
+            row[-1].set_title(told, loc="right", fontsize=9, color=_COLOURS["alert"], pad=_PAD)
+    for axes in panels[-1]:
+        axes.set_xlabel("seconds")
     return figure
 
 
