@@ -72,7 +72,7 @@ def _draw_timeline(
     """A row of panels for each probe, a column for each time that the canary ran: migrate, rollback."""
     from matplotlib.figure import Figure
 
-    times = [(min(a.at for a in some), max(a.end for a in some)) for some in stretches(move.attempts)]
+    times = _times(probes)
     lengths = [end - origin for origin, end in times]
     figure = Figure(figsize=(width, 1.35 * len(probes) + 0.75), layout="constrained")
     panels = figure.subplots(
@@ -97,6 +97,18 @@ def _draw_timeline(
     for axes in panels[-1]:
         axes.set_xlabel("seconds")
     return figure
+
+
+def _times(probes: Mapping[str, Sequence[Attempt]]) -> list[tuple[float, float]]:
+    """When any probe ran, as (begin, end) in Unix time; a pause of all of them divides."""
+    merged: list[tuple[float, float]] = []
+    runs = [some for attempts in probes.values() for some in stretches(attempts)]
+    for begin, end in sorted((some[0].at, max(attempt.end for attempt in some)) for some in runs):
+        if merged and begin <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((begin, end))
+    return merged
 
 
 def _shade(axes: Axes, spans: Sequence[Span], origin: float, label: bool) -> None:
