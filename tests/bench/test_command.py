@@ -96,8 +96,11 @@ def test_interrupted_it_says_how_to_go_on_and_can_be_taken_back(moving: Moving) 
     wait_for_phase(moving, "Switch producers")
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "benchfly migrate" in output and "benchfly rollback" in output
+    if process.returncode == 0:  # Ansible sometimes takes the signal only when it has nothing left to do
+        assert moving.move["state"] == "done", output
+    else:
+        assert process.returncode == 130, output
+        assert "benchfly migrate" in output and "benchfly rollback" in output
     run(moving, "rollback")
     run(moving, "verify")
     assert held(moving.account(load)) == (0, 0)

@@ -69,8 +69,9 @@ class Network:
 
         It would not go by itself at once: connections that cannot end in order keep the host's namespace for minutes.
         """
-        self.undelay(place)
-        subprocess.run(self.command(["ip", "link", "delete", port(place)]), capture_output=True)  # there may be none
+        self._end_relay(place)
+        for end in (port(place), f"near{place}"):  # there may be none
+            subprocess.run(self.command(["ip", "link", "delete", end]), capture_output=True)
 
     # Faults. A host is meant by its place.
 
@@ -94,12 +95,18 @@ class Network:
             raise HostsError(f"the relay did not start, see {log}")
 
     def undelay(self, place: int) -> None:
-        relay = Process.load(self._relay(place))
-        if relay is not None:
-            relay.kill()
+        if self._end_relay(place):
             self.run(f"ip link delete near{place}")
             self.run(f"ip link set {port(place)} master {BRIDGE}")
-        self._relay(place).unlink(missing_ok=True)
+
+    def _end_relay(self, place: int) -> bool:
+        """Whether there was one."""
+        file = self._relay(place)
+        relay, there_was = Process.load(file), file.exists()
+        if relay is not None:
+            relay.kill()
+        file.unlink(missing_ok=True)
+        return there_was
 
     def _relay(self, place: int) -> Path:
         return self.state.folder / f"relay{place}.json"

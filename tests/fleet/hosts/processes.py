@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
+_spawned: set[int] = set()
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,7 @@ class Process:
         file.write_text(json.dumps(asdict(self)))
 
     def running(self) -> bool:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(self.pid, os.WNOHANG)  # if it is a child of ours, only we can reap it
+        _reap()
         return Process.of(self.pid) == self
 
     def signal(self, number: signal.Signals) -> None:
@@ -80,17 +80,23 @@ def spawn_module(module: str, *arguments: str, log: Path, within: list[str] | No
     ]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default"}
     pid = os.posix_spawnp(argv[0], argv, env, file_actions=actions, setsid=True)
-    process = Process.of(pid)
-    if process is None:
-        os.waitpid(pid, 0)
-        return Process(pid, 0)
-    return process
+    _spawned.add(pid)
+    return Process.of(pid) or Process(pid, 0)
+
+
+def _reap() -> None:
+    """Let those go that have ended of the processes spawned here: until then they count as being in their cgroup."""
+    for pid in list(_spawned):
+        with contextlib.suppress(ChildProcessError):  # another thread was faster
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                _spawned.discard(pid)
 
 
 def wait_until(true: Callable[[], bool], seconds: float) -> bool:
     """Whether it became true in time."""
     deadline = time.monotonic() + seconds
     while not true():
+        _reap()
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
