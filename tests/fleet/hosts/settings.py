@@ -11,6 +11,7 @@ import ctypes
 import os
 import re
 import shutil
+import signal
 import struct
 import threading
 from pathlib import Path
@@ -66,7 +67,10 @@ def keep_settings(folder: Path) -> None:
                     file.write_text(shown[file])
         os.close(events)
 
+    # A signal must reach the main thread: in another it would not wake that from what it waits for.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     threading.Thread(target=keep, daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 
 
 def as_shown(before: str, written: str) -> str:
