@@ -16,6 +16,7 @@ import pytest
 import redis
 from demo.load import Account, Load, account
 from demo.standin import StandinBench
+from tests.orphans import end
 from tests.stores.servers import Server
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +32,7 @@ class Moving:
     inventory: Path
     variables: dict[str, Any] = field(default_factory=dict)
     loads: list[Load] = field(default_factory=list)
+    orphans: list[int] = field(default_factory=list)
 
     def load(self, enqueues: float, pages: float = 0, clears: float = 0) -> Load:
         """A load that runs until it is accounted for, or the test ends."""
@@ -112,6 +114,7 @@ def moving(tmp_path: Path) -> Iterator[Moving]:
         yield moving
         for load in moving.loads:
             load.stop()
+        end(moving.orphans)
 
 
 def _inventory(bench: StandinBench, cache: Server, queue: Server) -> dict[str, Any]:

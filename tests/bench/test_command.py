@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from tests.bench.conftest import BIN, ROOT, Moving
 from tests.bench.test_move import held
+from tests.orphans import descendants
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
 
@@ -81,6 +82,7 @@ def test_a_killed_command_is_resumed(moving: Moving, phase: str) -> None:
     time.sleep(1)
     process = command(moving, "migrate")
     wait_for_phase(moving, phase)
+    moving.orphans += descendants(process.pid)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
     said = run(moving, "migrate")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.bench.conftest import Moving
+from tests.orphans import descendants
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
 
@@ -80,6 +81,7 @@ def kill_at(moving: Moving, verb: str, phase: str) -> None:
             break
     else:
         pytest.fail(f"{verb} never came to {phase}:\n{''.join(seen)}")
+    moving.orphans += descendants(process.pid)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()

@@ -26,7 +26,6 @@ pytestmark = pytest.mark.fleet
 HOSTS = {"cache1": "debian-12", "queue1": "debian-13"}
 RELEASES = {"debian-12": ["redis-server"], "debian-13": ["redis-server", "valkey-server"]}
 RELEASES |= {"ubuntu-22.04": ["redis-server"], "ubuntu-24.04": ["redis-server", "valkey-server"]}
-NAMESPACES = ("net", "mnt", "pid", "uts", "ipc", "cgroup")
 MACHINE = (
     "/proc/sys/vm/overcommit_memory",
     "/sys/kernel/mm/transparent_hugepage/enabled",
@@ -272,32 +271,24 @@ def small(fleet_folder: Path) -> Iterator[Fleet]:
     fleet.down(fast=True)
 
 
-def traces(fleet: Fleet) -> dict[str, set[str]]:
-    """What is on the machine because of the fleet: processes, namespaces, loop devices, cgroups, mounts."""
+def traces(fleet: Fleet) -> dict[str, set[object]]:
+    """What is on the machine because of the fleet: processes, loop devices, cgroups, mounts, handles of namespaces.
+
+    A namespace is there as long as a process is in it, holds it open, or it is mounted somewhere.
+    """
     group = f"test-fleet-{fleet.name}-"
-    found: dict[str, set[str]] = {"processes": set(), "namespaces": set()}
+    found: dict[str, set[object]] = {"processes": set()}
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            ours = group in (process / "cgroup").read_text()
-            spaces = {str((process / "ns" / kind).readlink()) for kind in NAMESPACES}
-        except OSError:
-            continue
-        if ours:
-            found["processes"].add(process.name)
-            found["namespaces"] |= spaces
-    found["namespaces"] -= {str(Path(f"/proc/self/ns/{kind}").readlink()) for kind in NAMESPACES}
+        with contextlib.suppress(OSError):
+            if group in (process / "cgroup").read_text():
+                found["processes"].add(Process.of(int(process.name)))
+    found["processes"] -= {None}
     found["loops"] = set(loops(fleet.run_folder))
     found["cgroups"] = {str(path) for path in Path("/sys/fs/cgroup").rglob(f"{group}*")}
-    found["mounts"] = {line for line in Path("/proc/1/mountinfo").read_text().splitlines() if str(fleet.folder) in line}
-    return found
-
-
-def namespaces() -> set[str]:
-    """All that any process is in."""
-    found = set()
-    for link in Path("/proc").glob("[0-9]*/ns/*"):
-        with contextlib.suppress(OSError):
-            found.add(str(link.readlink()))
+    mounts = Path("/proc/1/mountinfo").read_text().splitlines()
+    found["mounts"] = {line for line in mounts if str(fleet.folder) in line or " nsfs " in line}
+    links = [os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    found["handles"] = {link for link in links if link.startswith(("net:", "mnt:"))}
     return found
 
 
@@ -323,12 +314,12 @@ def test_down_leaves_nothing_behind(small: Fleet) -> None:
     small["three"].freeze()
     left = subprocess.Popen(small.in_controller(["sleep", "1000"]))
     up = traces(small)
-    assert not up.pop("mounts"), "nothing is mounted where others can see it"
-    assert all(up.values()), up
+    assert all(up[kind] for kind in ("processes", "loops", "cgroups")), up
+    assert not up["mounts"] and not up["handles"], "nothing is mounted where others see it, no namespace has a name"
     small.down()
     left.wait(10)
     assert not any(traces(small).values()), traces(small)
-    assert not up["namespaces"] & namespaces()
+    assert not [process for process in up["processes"] if isinstance(process, Process) and process.running()]
     assert not small.run_folder.exists()
     assert machine_state() == before
 

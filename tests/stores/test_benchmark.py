@@ -19,6 +19,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import s
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import OutputError, Target
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generators import GENERATORS
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import PREFIX, Workload, parse
+from tests.orphans import descendants, end
 from tests.stores.servers import Server
 
 from benchfly.benchmark import Benchmark, compare
@@ -157,10 +158,12 @@ def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path, pair: tup
     try:
         wait_for(lambda: any(server.client.info("stats")["instantaneous_ops_per_sec"] > 500 for server in pair))
     finally:
+        workers = descendants(running.pid)
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()
-    # Ansible's worker is a session of its own, and ends with its trial.
+    # Ansible's worker is a session of its own: its trial goes on to its end.
     wait_for(lambda: all(len(server.client.client_list()) == 1 for server in pair))
+    end(workers)
     assert not (tmp_path / "benchmark.json").exists()
     assert all(own_keys(server) > 1000 for server in pair)
     done = play(tmp_path, {**variables, **QUICK})

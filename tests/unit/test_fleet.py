@@ -78,7 +78,13 @@ def test_a_host_list_is_an_inventory_too() -> None:
 def test_a_vaulted_password_is_read_and_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     password_file, sources = tmp_path / "password", tmp_path / "hosts.yml"
     password_file.write_text("opensesame\n")
-    command = [str(Path(sys.executable).parent / "ansible-vault"), "encrypt_string", "--vault-password-file", str(password_file), "hunter2hunter2"]
+    command = [
+        str(Path(sys.executable).parent / "ansible-vault"),
+        "encrypt_string",
+        "--vault-password-file",
+        str(password_file),
+        "hunter2hunter2",
+    ]
     vaulted = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     cache = "{engine: redis, purpose: cache, port: 6381, memory: 64mb, password: '{{ vaulted }}'}"
     sources.write_text(
