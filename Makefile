@@ -2,11 +2,12 @@
 PYTHON ?= python3
 export PYTHON
 
-.PHONY: help demo test lint setup lock dist clean
+.PHONY: help demo test fleet-test lint setup lock dist clean
 
 help:
 	@echo 'make demo   moves a stand-in bench to other stores and back on this machine, and shows the report'
 	@echo 'make test   runs the tests (skipped ones say why)'
+	@echo 'make fleet-test  makes real hosts on this machine and tests on them (Linux, root)'
 	@echo 'make lint   ruff, mypy, ansible-lint, and that roles say what they take'
 	@echo 'make dist   builds the Python package and the Ansible collection into dist/'
 	@echo 'make lock   resolves requirements.lock anew from pyproject.toml'
@@ -19,7 +20,10 @@ demo: setup
 	@.venv/bin/python -m demo
 
 test: setup
-	@.venv/bin/pytest --ignore=tests/fleet --ignore=tests/lint
+	@.venv/bin/pytest --ignore=tests/lint
+
+fleet-test: setup
+	@.venv/bin/pytest tests/fleet
 
 lint: setup
 	.venv/bin/ruff check .

@@ -145,7 +145,8 @@ class Journal:
     def phase(self, name: str, what: str) -> Iterator[dict[str, Any]]:
         """Record a step of a phase of the open move: started, and then done or failed with the seconds it took.
 
-        `name` is what the tasks call the phase, `what` the part of it. Yields the entry, to which the phase adds what it did. Holds the bench's lock on this host meanwhile.
+        `name` is what the tasks call the phase, `what` the part of it. Yields the entry, to which the phase adds what
+        it did. Holds the bench's lock on this host meanwhile.
         """
         with locked(self.folder):
             self._read()  # the holder before us may have written
