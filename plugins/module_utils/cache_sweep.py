@@ -55,12 +55,12 @@ class CacheSweep:
         return self.swept
 
     def _found(self, site: bytes, pattern: bytes) -> list[bytes]:
-        """Keys of a site in the source, with those that a killed sweep had set aside in either store."""
-        match = escaped(site) + pattern
-        aside = escaped(_OUT + site) + pattern
-        found = set(self.source.scan_iter(match=match, count=1000))
+        """Keys of a site in the source, with those that a killed sweep had set aside or marked in either store."""
+        found = set(self.source.scan_iter(match=escaped(site) + pattern, count=1000))
         for store in (self.source, self.target):
-            found.update(key[len(_OUT) :] for key in store.scan_iter(match=aside, count=1000))
+            for prefix in (_OUT, _IN):
+                aside = store.scan_iter(match=escaped(prefix + site) + pattern, count=1000)
+                found.update(key[len(prefix) :] for key in aside)
         return sorted(found)
 
     def _move_list(self, key: bytes, side: str) -> None:

@@ -287,7 +287,7 @@ def traces(fleet: Fleet) -> dict[str, set[object]]:
     found["cgroups"] = {str(path) for path in Path("/sys/fs/cgroup").rglob(f"{group}*")}
     mounts = Path("/proc/1/mountinfo").read_text().splitlines()
     found["mounts"] = {line for line in mounts if str(fleet.folder) in line or " nsfs " in line}
-    links = [os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    links = [str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
     found["handles"] = {link for link in links if link.startswith(("net:", "mnt:"))}
     return found
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 from ansible_collections.benchfly.stores.plugins.module_utils.queue_sweep import QueueSweep
+from tests.stores.fragile import Fragile, KilledError
 from tests.stores.servers import Server
 
 pytestmark = pytest.mark.stores
@@ -148,29 +149,6 @@ def test_history_follows_with_its_time_to_live(stores: tuple[redis.Redis, redis.
     assert new.zcard(f"rq:finished:{BENCH}:short") == 1101
     assert 590 <= new.ttl("rq:job:site1::7") <= 600
     assert old.keys("rq:*") == []
-
-
-class KilledError(Exception):
-    """Stands for a SIGKILL between two commands."""
-
-
-class Fragile:
-    """A client that dies after a number of calls, shared by both sides."""
-
-    def __init__(self, client: redis.Redis, budget: list[int]) -> None:
-        self._client, self._budget = client, budget
-
-    def __getattr__(self, name: str) -> object:
-        method = getattr(self._client, name)
-
-        def spend(*arguments: object, **options: object) -> object:
-            self._budget[0] -= 1
-            if self._budget[0] < 0:
-                raise KilledError
-            outcome = method(*arguments, **options)
-            return Fragile(outcome, self._budget) if name == "pipeline" else outcome
-
-        return spend
 
 
 def fill(client: redis.Redis) -> list[str]:

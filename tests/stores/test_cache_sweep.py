@@ -1,0 +1,70 @@
+"""The durable part of a cache moves between two real servers, killed at every step and resumed or reversed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from ansible_collections.benchfly.stores.plugins.module_utils.cache_sweep import CacheSweep
+from tests.stores.fragile import Fragile, KilledError
+from tests.stores.servers import Server
+
+pytestmark = pytest.mark.stores
+
+SITE = "_5e5899d8398b5f7b"
+INSERTS, SEARCH = f"{SITE}|insert_queue_for_Route History", f"{SITE}|global_search_queue"
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Iterator[tuple[redis.Redis, redis.Redis]]:
+    with Server(tmp_path / "old") as old, Server(tmp_path / "new") as new:
+        yield old.client, new.client
+
+
+def test_what_sql_does_not_have_moves_and_the_rest_stays(stores: tuple[redis.Redis, redis.Redis]) -> None:
+    old, new = stores
+    old.set(f"{SITE}|bootinfo", "stale by tomorrow")
+    old.set("_another0000000000|insert_queue_for_X", "another bench's")
+    old.hset(f"{SITE}|_user_settings", mapping={"ToDo::a": "old", "ToDo::b": "old"})
+    new.hset(f"{SITE}|_user_settings", "ToDo::a", "newer")
+    old.rpush(INSERTS, *range(1200))  # appended on the right, taken from the left
+    new.rpush(INSERTS, "new")
+    old.lpush(SEARCH, *range(1200))  # appended on the left, taken from the right
+    new.lpush(SEARCH, "new")
+    swept = CacheSweep(old, new, [SITE]).run()
+    assert (swept.lists, swept.items) == (2, 2400)
+    assert [new.lpop(INSERTS) for _ in range(1201)] == [*[b"%d" % number for number in range(1200)], b"new"]
+    assert [new.rpop(SEARCH) for _ in range(1201)] == [*[b"%d" % number for number in range(1200)], b"new"]
+    assert new.hgetall(f"{SITE}|_user_settings") == {b"ToDo::a": b"newer", b"ToDo::b": b"old"}
+    assert set(old.keys()) == {f"{SITE}|bootinfo".encode(), b"_another0000000000|insert_queue_for_X"}
+    assert new.keys() == [f"{SITE}|_user_settings".encode()]
+
+
+@pytest.mark.parametrize("way", ["resumed", "reversed"])
+def test_killed_anywhere_no_item_is_lost_and_none_is_there_twice(
+    stores: tuple[redis.Redis, redis.Redis], way: str
+) -> None:
+    old, new = stores
+    kills = 0
+    wanted = Counter([*[b"%d" % number for number in range(1100)], b"fresh"])
+    for calls in range(60):
+        old.flushall()
+        new.flushall()
+        old.rpush(INSERTS, *range(1100))
+        new.rpush(INSERTS, "fresh")
+        budget = [calls]
+        try:
+            CacheSweep(Fragile(old, budget), Fragile(new, budget), [SITE]).run()
+        except KilledError:
+            kills += 1
+        if way == "reversed":
+            CacheSweep(new, old, [SITE]).run()
+        else:
+            CacheSweep(old, new, [SITE]).run()
+        left, empty = (old, new) if way == "reversed" else (new, old)
+        assert Counter(left.lrange(INSERTS, 0, -1)) == wanted, f"killed after {calls} calls"
+        assert empty.keys() == [] and left.keys() == [INSERTS.encode()]
+    assert kills > 8
