@@ -181,7 +181,7 @@ class Fleet:
         return (self.run_folder / "fleet.json").exists()
 
     def _place(self, name: str) -> int:
-        return CONTROLLER if name == "controller" else self[name]._host.place
+        return CONTROLLER if name == "controller" else self[name].place
 
     def _switch_on(self) -> None:
         """Lay down where everything of the fleet will be before any of it is made, so that it is always found again."""

@@ -30,6 +30,7 @@ class Host:
         self.name = host.name
         self.address = state.address(host.place)
         self.release = host.release
+        self.place = host.place  # in the network: the last number of the address
         self._host = host
         self._state = state
         self._network = network
@@ -49,7 +50,7 @@ class Host:
     def switch_on(self) -> None:
         """Switch it on, if it is off, and do not wait; for several at a time."""
         if not self.running:
-            self._network.unplug(self._host.place)  # where it went off by itself
+            self._network.unplug(self.place)  # where it went off by itself
             supervisor = spawn_module("supervisor", str(self._host.folder), log=self._host.console)
             supervisor.save(self._host.supervisor)
 
@@ -130,24 +131,24 @@ class Host:
 
     def cut(self) -> None:
         """Pull the cable."""
-        self._network.cable(self._host.place, up=False)
+        self._network.cable(self.place, up=False)
 
     def plug(self) -> None:
-        self._network.cable(self._host.place, up=True)
+        self._network.cable(self.place, up=True)
 
     def delay(self, milliseconds: float, jitter: float = 0, loss: float = 0) -> None:
         """Hold frames back each way, by milliseconds +- jitter, and lose a percentage of them."""
-        self._network.delay(self._host.place, milliseconds, jitter, loss)
+        self._network.delay(self.place, milliseconds, jitter, loss)
 
     def undelay(self) -> None:
-        self._network.undelay(self._host.place)
+        self._network.undelay(self.place)
 
     def rate(self, rate: str | None) -> None:
         """Limit both directions to a rate such as `50mbit`, until None lifts it or the host reboots."""
         supervisor = self._supervisor()
         if supervisor is None:
             raise HostsError(f"{self.name} is not running")
-        self._network.rate(self._host.place, Path(f"/proc/{supervisor.pid}/ns/net"), rate)
+        self._network.rate(self.place, Path(f"/proc/{supervisor.pid}/ns/net"), rate)
 
     # Disk and memory
 
@@ -178,7 +179,7 @@ class Host:
 
     def _wait_released(self) -> None:
         """The host is gone from the switch, and its disk is free for the next start."""
-        self._network.unplug(self._host.place)
+        self._network.unplug(self.place)
         if not wait_until(lambda: not loops(self._host.disk), 20):
             raise HostsError(f"{self.name}: its disk {self._host.disk} is not released")
 
