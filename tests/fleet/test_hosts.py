@@ -241,6 +241,32 @@ def test_a_disk_can_be_full_without_the_machines_being_so(cache1: Host) -> None:
     assert cache1.exec(write).returncode == 0
 
 
+# The command line
+
+
+def command_line(fleet: Fleet, *words: str) -> subprocess.CompletedProcess[str]:
+    which = ["--folder", str(fleet.folder), "--name", fleet.name]
+    argv = [sys.executable, "-m", "tests.fleet.hosts", *which, *words]
+    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+def test_the_command_line_does_the_same(fleet: Fleet) -> None:
+    assert "partition" in command_line(fleet, "--help").stdout
+    assert "loss in percent" in command_line(fleet, "--help").stdout
+    assert command_line(fleet, "status").stdout.startswith("cache1           10.99.0.11     debian-12      up ")
+    assert command_line(fleet, "inventory").stdout == f"{fleet.inventory_file}\n"
+    assert command_line(fleet, "ssh", "cache1", "hostname; id -un").stdout == "cache1\ndeploy\n"
+    assert command_line(fleet, "exec", "cache1", "id", "-un").stdout == "root\n"
+    assert "10.99.0.1/24" in command_line(fleet, "controller", "ip", "-o", "-4", "address").stdout
+    asked = ["delay cache1 5 1 0", "undelay cache1", "rate cache1 50mbit", "rate cache1 none", "cut cache1"]
+    asked += ["plug cache1", "freeze cache1", "thaw cache1", "partition cache1 queue1", "heal", "fill cache1"]
+    for words in [*asked, "unfill cache1", "kill cache1", "start cache1", "stop cache1", "up cache1", "reboot cache1"]:
+        done = command_line(fleet, *words.split())
+        assert (done.returncode, done.stderr) == (0, ""), words
+    wrong = command_line(fleet, "kill", "cache9")
+    assert (wrong.returncode, wrong.stderr) == (1, f"there is no host 'cache9' in the fleet {fleet.name}\n")
+
+
 # The releases
 
 

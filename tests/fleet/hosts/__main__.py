@@ -25,7 +25,7 @@ HOST_VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "thaw": (Host.thaw, ""),
     "cut": (Host.cut, ""),
     "plug": (Host.plug, ""),
-    "delay": (lambda host, *numbers: host.delay(*map(float, numbers)), "<ms> [<jitter ms> [<loss %>]]"),
+    "delay": (lambda host, *numbers: host.delay(*map(float, numbers)), "<ms> [<jitter ms> [<loss in percent>]]"),
     "undelay": (Host.undelay, ""),
     "rate": (lambda host, rate: host.rate(None if rate == "none" else rate), "50mbit | none"),
     "fill": (Host.fill, ""),
@@ -76,7 +76,7 @@ def main(words: list[str]) -> int:
     for verb, (_, takes) in HOST_VERBS.items():
         of_host = verbs.add_parser(verb, help=f"<host> {takes}")
         of_host.add_argument("host")
-        of_host.add_argument("words", nargs="*", metavar=takes or None)
+        of_host.add_argument("words", nargs="*")
     asked = parser.parse_args(words)
     fleet = Fleet(asked.folder, asked.name, asked.net)
     try:
