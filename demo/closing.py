@@ -20,7 +20,6 @@ from benchfly.report import (
     Http,
     Jobs,
     Move,
-    Need,
     Phase,
     ReportData,
     Span,
@@ -30,6 +29,7 @@ from benchfly.report import (
 )
 from benchfly.report import Target as ReportTarget
 from benchfly.report.attempts import Attempt, gaps, latencies, read_attempts
+from benchfly.report.move import needs_of, spans_of
 
 MOVES = ("migrate", "rollback")
 
@@ -57,11 +57,7 @@ class Measured:
     @property
     def spans(self) -> list[Span]:
         """The phases of both moves, from the journal of the bench's host."""
-        return [
-            Span(verb, entry["phase"], entry["started"], entry["started"] + entry["seconds"])
-            for verb in MOVES
-            for entry in self.data(verb)["demo"]["move"]["phases"]
-        ]
+        return [span for verb in MOVES for span in spans_of(verb, self.data(verb)["demo"]["move"])]
 
     @property
     def attempts(self) -> list[Attempt]:
@@ -116,11 +112,7 @@ def _summary(measured: Measured, report: Path) -> Summary:
 
 
 def _report(measured: Measured, summary: Summary, folder: Path) -> ReportData:
-    needs = [
-        Need(gate["purpose"], **{key: need[key] for key in ("need", "used_by", "answer", "verdict", "remedy")})
-        for gate in measured.data("check")["localhost"]["gates"]
-        for need in gate["needs"]
-    ]
+    needs = needs_of(measured.data("check")["localhost"]["gates"])
     files = [File("summary.json", "these figures as data"), File("requests.jsonl", "every request of the load")]
     files += [
         File(f"../runs/{Path(run['folder']).name}", f"benchfly {run['verb']}: inputs, log, outcome")

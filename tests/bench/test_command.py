@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -106,6 +107,16 @@ def test_interrupted_it_says_how_to_go_on_and_can_be_taken_back(moving: Moving) 
     run(moving, "rollback")
     run(moving, "verify")
     assert held(moving.account(load)) == (0, 0)
+
+
+def test_a_move_with_a_canary_leaves_its_report(moving: Moving) -> None:
+    moving.variables["frappe_bench_canary"] = True
+    said = run(moving, "migrate")
+    path = Path(re.findall(r"^Report: (\S+)$", said, re.MULTILINE)[0])
+    assert path.parent.parent == moving.bench.root / "home/runs"
+    page = path.read_text()
+    assert re.search(r"0 of \d+ acknowledged jobs lost, 0\s+run twice", page)
+    assert "Published messages arrive" in page and "<svg" in page and "p@ss" not in page
 
 
 def test_a_second_move_at_once_is_refused(moving: Moving) -> None:

@@ -17,8 +17,10 @@ from benchfly.cli.output import Output
 from benchfly.errors import ResultsError
 from benchfly.playbook.outcome import Outcome
 from benchfly.report import File, ReportData, render
+from benchfly.report.move import report_of
 from benchfly.results import Run, find, latest
 
+MOVES = ("migrate", "rollback")
 _BENCHMARK, _REPORT = "benchmark.json", "report.html"
 _EPILOG = examples(
     ("benchfly report", "the last benchmark"),
@@ -37,14 +39,24 @@ def report(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the HTML report of a benchmark again from what its run kept, and say where it is."""
+    """Write the HTML report of a benchmark or a move again from what its run kept, and say where it is."""
     record = find(run) if run else latest("benchmark")
     if record is None:
         raise ResultsError("There is no benchmark yet. `benchfly benchmark` makes one")
-    data = _data(Run.open(record.id))
-    path = _write(Run.open(record.id), data)
-    shown = Group(Text(data.answer), Text(f"Report: {path}"))
-    Output(as_json).result({"status": "ok", "exit_code": 0, "run": record.id, "report": str(path)}, shown)
+    kept = Run.open(record.id)
+    reports = moves(kept) if record.verb in MOVES else {_write(kept, _data(kept)): _data(kept)}
+    if not reports:
+        raise ResultsError(f"{record.id} has no report: nothing moved in it, or no canary ran")
+    shown = Group(*(line for path, data in reports.items() for line in (Text(data.answer), Text(f"Report: {path}"))))
+    paths = [str(path) for path in reports]
+    Output(as_json).result({"status": "ok", "exit_code": 0, "run": record.id, "reports": paths}, shown)
+
+
+def moves(run: Run) -> dict[Path, ReportData]:
+    """Write the report of every bench that moved in a run."""
+    reports = report_of(run.outcome or {}, run.folder)
+    names = {bench: _REPORT if len(reports) == 1 else f"report-{bench}.html" for bench in reports}
+    return {_write(run, data, names[bench]): data for bench, data in reports.items()}
 
 
 def benchmark(run: Run, outcome: Outcome) -> RenderableType:
@@ -69,7 +81,7 @@ def _data(run: Run) -> ReportData:
     )
 
 
-def _write(run: Run, data: ReportData) -> Path:
-    path = run.folder / _REPORT
+def _write(run: Run, data: ReportData, name: str = _REPORT) -> Path:
+    path = run.folder / name
     path.write_text(render(data), encoding="utf-8")
     return path

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from benchfly.cli import report as reports
 from benchfly.fleet.table import plain_table
 from benchfly.playbook.outcome import Outcome
 from benchfly.results import Run
@@ -35,6 +36,7 @@ def move(run: Run, outcome: Outcome) -> RenderableType:
     """Whether each bench moved, and what its canary saw."""
     lines = [Text(_moved(bench, "", entry)) for bench, entry in outcome.data.get("migrate", {}).items()]
     lines += [Text(_moved(bench, " back", entry)) for bench, entry in outcome.data.get("rollback", {}).items()]
+    lines += [Text(f"Report: {path}") for path in reports.moves(run)]
     return Group(*lines) if lines else ""
 
 
