@@ -249,9 +249,9 @@ def test_results_lists_runs_and_shows_one(benchfly: Command, home: Path) -> None
     assert benchfly("results", "show", "nope")[0] == 6
 
 
-def test_a_report_of_what_is_no_benchmark_cannot_be_read(benchfly: Command) -> None:
+def test_a_run_that_left_nothing_has_no_report(benchfly: Command) -> None:
     assert benchfly("report")[0] == 6
     run = Run.create("migrate", {})
     code, _, err = benchfly("report", run.id)
     assert code == 6
-    assert "it is no benchmark" in err
+    assert "nothing moved in it" in err

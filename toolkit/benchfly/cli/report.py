@@ -54,7 +54,7 @@ def report(
 
 def moves(run: Run) -> dict[Path, ReportData]:
     """Write the report of every bench that moved in a run."""
-    reports = report_of(run.outcome or {}, run.folder)
+    reports = report_of(run.outcome, run.folder) if run.outcome else {}
     names = {bench: _REPORT if len(reports) == 1 else f"report-{bench}.html" for bench in reports}
     return {_write(run, data, names[bench]): data for bench, data in reports.items()}
 
