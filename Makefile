@@ -1,6 +1,10 @@
 # Two words are enough: `make demo` shows the main job on this machine, `make test` passes the tests.
 PYTHON ?= python3
 export PYTHON
+# Caches of the tools stay in the checkout, where `make clean` finds them.
+export PIP_CACHE_DIR := $(CURDIR)/.benchfly/cache/pip
+export MPLCONFIGDIR := $(CURDIR)/.benchfly/cache/matplotlib
+export ANSIBLE_HOME := $(CURDIR)/.benchfly/cache/ansible
 
 .PHONY: help demo test fleet-test lint setup lock dist clean
 
@@ -19,10 +23,12 @@ setup:
 demo: setup
 	@.venv/bin/python -m demo
 
+test: export ANSIBLE_REMOTE_TEMP := $(CURDIR)/.benchfly/cache/ansible/tmp
 test: setup
 	@.venv/bin/pytest --ignore=tests/lint
 
-fleet-test: setup
+fleet-test: export ANSIBLE_REMOTE_TEMP := $(CURDIR)/.benchfly/cache/ansible/tmp
+test: setup
 	@.venv/bin/pytest tests/fleet
 
 lint: setup
