@@ -27,9 +27,8 @@ test: export ANSIBLE_REMOTE_TEMP := $(CURDIR)/.benchfly/cache/ansible/tmp
 test: setup
 	@.venv/bin/pytest --ignore=tests/lint
 
-fleet-test: export ANSIBLE_REMOTE_TEMP := $(CURDIR)/.benchfly/cache/ansible/tmp
-test: setup
-	@.venv/bin/pytest tests/fleet
+fleet-test: setup
+	@.venv/bin/pytest -m fleet
 
 lint: setup
 	.venv/bin/ruff check .
@@ -53,5 +52,6 @@ lock: setup
 
 clean:
 	@[ ! -x .venv/bin/python ] || .venv/bin/python -m demo --stop
+	@[ ! -d .benchfly/fleet ] || .venv/bin/python -m tests.fleet.hosts down --all --fast
 	@rm -rf .venv .benchfly .ansible .mypy_cache .ruff_cache .pytest_cache dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
