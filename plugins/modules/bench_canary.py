@@ -17,14 +17,6 @@ requirements:
   - redis-py and rq, as in the bench's own environment
 author: The benchfly authors
 options:
-  path:
-    description: The bench folder.
-    type: path
-    required: true
-  state_dir:
-    description: Folder of the journal; the canary's log is kept beside it.
-    type: path
-    required: true
   name:
     description: Identifier of the run; part of the names of its jobs.
     type: str
@@ -50,6 +42,8 @@ options:
     description: Seconds to wait in the end until its jobs have run.
     type: int
     default: 60
+extends_documentation_fragment:
+  - benchfly.stores.bench
 attributes:
   check_mode:
     description: Does nothing.
@@ -85,6 +79,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import Bench, BenchError
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import BENCH, NO_REDIS
 from ansible_collections.benchfly.stores.plugins.module_utils.canary import CURRENT, Canary, longest_gaps
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import HAS_REDIS, StoreError, redis
 
@@ -112,8 +107,7 @@ def run(module: AnsibleModule, folder: Path) -> dict[str, object]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "path": {"type": "path", "required": True},
-            "state_dir": {"type": "path", "required": True},
+            **BENCH,
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["running", "stopped"], "required": True},
             "rate": {"type": "float", "default": 10},
@@ -131,9 +125,7 @@ def main() -> None:
         (folder / CURRENT).unlink(missing_ok=True)
         module.exit_json(changed=running)
     if not HAS_REDIS:
-        module.fail_json(
-            msg="this Python has no redis-py; set ansible_python_interpreter to the bench's env/bin/python"
-        )
+        module.fail_json(msg=NO_REDIS)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         measured = run(module, folder)

@@ -15,15 +15,8 @@ description:
   - A rollback restores the file byte for byte, unless somebody edited it since; then only the keys are put back.
   - Running processes do not notice. The web, socketio and consumers must be moved right after.
 author: The benchfly authors
-options:
-  path:
-    description: The bench folder.
-    type: path
-    required: true
-  state_dir:
-    description: Folder of the journal.
-    type: path
-    required: true
+extends_documentation_fragment:
+  - benchfly.stores.bench
 attributes:
   check_mode:
     description: Says whether the file would change.
@@ -54,6 +47,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
     with_stores,
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import BENCH
 
 
 def switched(bench: Bench, journal: Journal) -> tuple[bytes, bool]:
@@ -71,8 +65,7 @@ def switched(bench: Bench, journal: Journal) -> tuple[bytes, bool]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "path": {"type": "path", "required": True},
-            "state_dir": {"type": "path", "required": True},
+            **BENCH,
         },
         supports_check_mode=True,
     )

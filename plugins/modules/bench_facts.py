@@ -14,19 +14,9 @@ description:
   - Store URLs are returned without user and password.
   - Needs no library; with the bench's own C(env/bin/python) as interpreter it also reports the library versions.
 author: The benchfly authors
-options:
-  path:
-    description: The bench folder.
-    type: path
-    required: true
-  supervisor_socket:
-    description: Unix socket of the supervisord that runs the bench.
-    type: path
-    required: true
-  state_dir:
-    description: Folder of the journal of moves.
-    type: path
-    required: true
+extends_documentation_fragment:
+  - benchfly.stores.bench
+  - benchfly.stores.bench.supervisor
 attributes:
   check_mode:
     description: Reads only, so it does the same in check mode.
@@ -68,6 +58,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import Bench, BenchError, redact
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal, redacted
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import BENCH, SUPERVISOR
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes import bench_processes, environment_of
 from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import Supervisor
 
@@ -129,9 +120,8 @@ def look(bench: Bench, supervisor: Supervisor, state_dir: Path) -> dict[str, Any
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "path": {"type": "path", "required": True},
-            "supervisor_socket": {"type": "path", "required": True},
-            "state_dir": {"type": "path", "required": True},
+            **BENCH,
+            **SUPERVISOR,
         },
         supports_check_mode=True,
     )

@@ -16,14 +16,6 @@ description:
     the way back to where the last migration came from.
 author: The benchfly authors
 options:
-  path:
-    description: The bench folder.
-    type: path
-    required: true
-  state_dir:
-    description: Folder of the journal; made with mode 0700.
-    type: path
-    required: true
   state:
     description: Whether a move is to be in progress; C(dropped) forgets one that has not switched anything yet.
     type: str
@@ -42,6 +34,8 @@ options:
     description: URL of the new store by purpose, C(cache) and C(queue); a purpose that is absent stays where it is.
     type: dict
     default: {}
+extends_documentation_fragment:
+  - benchfly.stores.bench
 attributes:
   check_mode:
     description: Says whether a move would be opened, and changes nothing.
@@ -87,6 +81,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
     same_store,
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal, locked, redacted
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import BENCH
 
 KEYS = (*PURPOSE_KEYS.values(), SOCKETIO_KEY)
 
@@ -147,8 +142,7 @@ def open_move(module: AnsibleModule, journal: Journal, config: dict[str, Any]) -
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "path": {"type": "path", "required": True},
-            "state_dir": {"type": "path", "required": True},
+            **BENCH,
             "state": {"type": "str", "choices": ["open", "done", "dropped"], "default": "open"},
             "verb": {"type": "str", "choices": ["migrate", "rollback"], "default": "migrate"},
             "move_id": {"type": "str", "default": ""},

@@ -19,18 +19,6 @@ description:
     worker serves any more.
 author: The benchfly authors
 options:
-  path:
-    description: The bench folder.
-    type: path
-    required: true
-  state_dir:
-    description: Folder of the journal.
-    type: path
-    required: true
-  supervisor_socket:
-    description: Unix socket of the supervisord that runs the bench.
-    type: path
-    required: true
   role:
     description: Which processes.
     type: str
@@ -45,6 +33,9 @@ options:
     description: Seconds to wait for the processes.
     type: int
     default: 60
+extends_documentation_fragment:
+  - benchfly.stores.bench
+  - benchfly.stores.bench.supervisor
 attributes:
   check_mode:
     description: Says what would be done.
@@ -80,6 +71,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import BenchError
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import BENCH, SUPERVISOR
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes import (
     BenchProcess,
     bench_processes,
@@ -141,9 +133,8 @@ def chosen(processes: list[BenchProcess], role: str, state: str, consumers: list
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "path": {"type": "path", "required": True},
-            "state_dir": {"type": "path", "required": True},
-            "supervisor_socket": {"type": "path", "required": True},
+            **BENCH,
+            **SUPERVISOR,
             "role": {"type": "str", "choices": ["consumer", "web", "socketio"], "required": True},
             "state": {"type": "str", "choices": ["started", "stopped", "reloaded", "restarted"], "required": True},
             "timeout": {"type": "int", "default": 60},

@@ -17,22 +17,13 @@ requirements:
   - redis-py, as in the bench's own environment
 author: The benchfly authors
 options:
-  path:
-    description: The bench folder.
-    type: path
-    required: true
-  state_dir:
-    description: Folder of the journal.
-    type: path
-    required: true
-  supervisor_socket:
-    description: Unix socket of the supervisord that runs the bench.
-    type: path
-    required: true
   patience:
     description: Seconds to wait for workers and socketio to register.
     type: int
     default: 20
+extends_documentation_fragment:
+  - benchfly.stores.bench
+  - benchfly.stores.bench.supervisor
 attributes:
   check_mode:
     description: Reads only, so it does the same in check mode.
@@ -82,6 +73,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
     BenchError,
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import BENCH, NO_REDIS, SUPERVISOR
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes import bench_processes
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import (
     HAS_REDIS,
@@ -95,17 +87,14 @@ from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "path": {"type": "path", "required": True},
-            "state_dir": {"type": "path", "required": True},
-            "supervisor_socket": {"type": "path", "required": True},
+            **BENCH,
+            **SUPERVISOR,
             "patience": {"type": "int", "default": 20},
         },
         supports_check_mode=True,
     )
     if not HAS_REDIS:
-        module.fail_json(
-            msg="this Python has no redis-py; set ansible_python_interpreter to the bench's env/bin/python"
-        )
+        module.fail_json(msg=NO_REDIS)
     bench = Bench(Path(module.params["path"]))
     try:
         processes = bench_processes(bench.path, Supervisor(module.params["supervisor_socket"]))

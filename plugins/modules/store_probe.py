@@ -58,6 +58,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import Bench, BenchError, redact
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import NO_REDIS
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import (
     HAS_REDIS,
     StoreError,
@@ -78,9 +79,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     if not HAS_REDIS:
-        module.fail_json(
-            msg="this Python has no redis-py; set ansible_python_interpreter to the bench's env/bin/python"
-        )
+        module.fail_json(msg=NO_REDIS)
     url, purpose, bench = module.params["url"], module.params["purpose"], Bench(Path(module.params["path"]))
     try:
         major = int((bench.version_of("frappe") or "0").partition(".")[0])

@@ -20,14 +20,6 @@ requirements:
   - redis-py, as in the bench's own environment
 author: The benchfly authors
 options:
-  path:
-    description: The bench folder.
-    type: path
-    required: true
-  state_dir:
-    description: Folder of the journal.
-    type: path
-    required: true
   part:
     description: What to move.
     type: str
@@ -37,6 +29,8 @@ options:
     description: Seconds to wait until the former stores have no client that could write.
     type: int
     default: 60
+extends_documentation_fragment:
+  - benchfly.stores.bench
 attributes:
   check_mode:
     description: Changes nothing and moves nothing.
@@ -74,6 +68,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
     same_store,
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import BENCH, NO_REDIS
 from ansible_collections.benchfly.stores.plugins.module_utils.cache_sweep import CacheSweep
 from ansible_collections.benchfly.stores.plugins.module_utils.queue_sweep import QueueSweep
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import (
@@ -121,17 +116,14 @@ def sweep(bench: Bench, move: dict[str, Any], part: str, timeout: float, reversi
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "path": {"type": "path", "required": True},
-            "state_dir": {"type": "path", "required": True},
+            **BENCH,
             "part": {"type": "str", "choices": ["live", "history"], "required": True},
             "timeout": {"type": "int", "default": 60},
         },
         supports_check_mode=True,
     )
     if not HAS_REDIS:
-        module.fail_json(
-            msg="this Python has no redis-py; set ansible_python_interpreter to the bench's env/bin/python"
-        )
+        module.fail_json(msg=NO_REDIS)
     if module.check_mode:
         module.exit_json(changed=True, swept={})
     bench, journal = Bench(Path(module.params["path"])), Journal(Path(module.params["state_dir"]))
