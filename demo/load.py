@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 # Longer than gunicorn's own limit (120 s), so that the server decides.
 _ANSWER_SECONDS = 130.0
 _USERS = 20
+# In the id of every job that the scheduler enqueues, in Frappe as in the stand-in.
+_SCHEDULED = "::scheduled_job::"
 
 
 @dataclass(frozen=True)
@@ -73,18 +75,21 @@ class Account:
 def account(
     requests: Iterable[Request], executions: Iterable[Execution], scheduled: Iterable[Execution] = ()
 ) -> Account:
-    """Hold what was acknowledged against what was executed; only after the queue is empty is `lost` what it says."""
+    """Hold what was acknowledged against what was executed; only after the queue is empty is `lost` what it says.
+
+    A job is the scheduler's by its id, also when the scheduler was stopped before it could note it as enqueued.
+    """
     enqueues = [request for request in requests if request.kind == "enqueue"]
     acknowledged = {request.job_id for request in enqueues if request.ok and request.job_id}
-    planned = {entry.job_id for entry in scheduled}
     runs = Counter(execution.job_id for execution in executions)
+    of_scheduler = {job: count for job, count in runs.items() if _SCHEDULED in job}
     return Account(
         web=_jobs(
             acknowledged,
             sum(not request.ok for request in enqueues),
-            {job: count for job, count in runs.items() if job not in planned},
+            {job: count for job, count in runs.items() if job not in of_scheduler},
         ),
-        scheduler=_jobs(planned, 0, {job: runs[job] for job in planned & runs.keys()}),
+        scheduler=_jobs({entry.job_id for entry in scheduled}, 0, of_scheduler),
     )
 
 

@@ -54,10 +54,16 @@ def test_only_enqueues_count() -> None:
 
 
 def test_the_scheduler_has_an_account_of_its_own() -> None:
-    result = account([enqueue(1, job="a")], [ran("a"), ran("s1"), ran("s1")], scheduled=[ran("s1"), ran("s2")])
+    first, second, unnoted = (f"site::scheduled_job::{n}" for n in (1, 2, 3))
+    result = account(
+        [enqueue(1, job="a")],
+        [ran("a"), ran(first), ran(first), ran(unnoted)],
+        scheduled=[ran(first), ran(second)],
+    )
     assert (result.web.executed, result.web.unacknowledged) == (1, ())
-    assert (result.scheduler.acknowledged, result.scheduler.executed) == (2, 1)
-    assert (result.scheduler.lost, result.scheduler.duplicated) == (("s2",), ("s1",))
+    assert (result.scheduler.acknowledged, result.scheduler.executed) == (2, 2)
+    assert (result.scheduler.lost, result.scheduler.duplicated) == ((second,), (first,))
+    assert result.scheduler.unacknowledged == (unnoted,), "enqueued, and stopped before it could say so"
 
 
 def test_a_line_being_written_is_left_out(tmp_path: Path) -> None:
