@@ -14,7 +14,8 @@ import pytest
 from tests.fleet.hosts import Fleet, reason_not_possible
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / ".benchfly/fleet"
+# Runs side by side need a folder each; without one they wait for none and fail at once.
+FOLDER = Path(os.environ.get("FLEET_FOLDER") or ROOT / ".benchfly/fleet")
 TIMEOUT = 900  # seconds of a test, in which the base of a release may have to be made
 FIGURES: list[str] = []
 
