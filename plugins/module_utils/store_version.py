@@ -25,11 +25,12 @@ def version_in(banner: str, engine: str) -> str | None:
 
 def at_least(spec: StoreSpec, version: str, minimum: str) -> list[Problem]:
     """A problem with the engine when its version is older than `minimum`."""
-    if _numbers(version) >= _numbers(minimum):
+    if numbers(version) >= numbers(minimum):
         return []
     return [spec.problem("engine", f"{version} is too old", f"Install {minimum} or newer")]
 
 
-def _numbers(version: str) -> list[int]:
+def numbers(version: str) -> list[int]:
+    """What versions are compared by: 7.0.15 is [7, 0, 15], whatever follows."""
     match = re.match(r"\d+(?:\.\d+)*", version)
     return [int(number) for number in match.group().split(".")] if match else []
