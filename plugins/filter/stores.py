@@ -6,7 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.benchfly.stores.plugins.module_utils import store_dragonfly, store_plan, store_redis
+from ansible_collections.benchfly.stores.plugins.module_utils import (
+    store_capacity,
+    store_dragonfly,
+    store_plan,
+    store_redis,
+)
+from ansible_collections.benchfly.stores.plugins.module_utils.store_acl import config as acl_config
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import (
     MIB,
     SpecError,
@@ -62,6 +68,21 @@ def dragonfly_environment(stores: Stores) -> dict[str, str]:
     return _rendered(stores, store_dragonfly.secret)
 
 
+def store_acl(stores: Stores) -> dict[str, str]:
+    """users.acl of each store, empty for one without users of its own; only the server may read it."""
+    return _rendered(stores, acl_config)
+
+
+def store_passwords(stores: Stores) -> dict[str, str]:
+    """Password of each store that has one."""
+    return {name: spec.password for name, spec in _parsed(stores).items() if spec.password}
+
+
+def store_open_files(stores: Stores) -> dict[str, int]:
+    """How many files each store must be allowed to open, LimitNOFILE of its unit."""
+    return {name: store_capacity.open_files(spec) for name, spec in _parsed(stores).items()}
+
+
 def store_problems(stores: Stores, memory_mb: int | None = None) -> list[str]:
     """What is wrong with the stores of one host."""
     memory = None if memory_mb is None else int(memory_mb) * MIB
@@ -106,8 +127,11 @@ class FilterModule:
             "dragonfly_flags": dragonfly_flags,
             "redis_auth": redis_auth,
             "redis_conf": redis_conf,
+            "store_acl": store_acl,
             "store_address": store_address,
             "store_fleet_problems": store_fleet_problems,
+            "store_open_files": store_open_files,
+            "store_passwords": store_passwords,
             "store_problems": store_problems,
             "store_spec": store_spec,
             "store_url": store_url,

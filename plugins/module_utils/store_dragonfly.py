@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ansible_collections.benchfly.stores.plugins.module_utils import store_acl
+from ansible_collections.benchfly.stores.plugins.module_utils.store_keys import DRAGONFLY_BYTES_PER_THREAD
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import (
-    DRAGONFLY_BYTES_PER_THREAD,
     MIB,
     Problem,
     SpecError,
@@ -42,7 +43,10 @@ def problems(spec: StoreSpec) -> list[Problem]:
         remedy = f"Say threads: {fits}, or {need}" if fits else f"Say {need}"
         key = "threads" if fits else "memory"
         found.append(spec.problem(key, "gives Dragonfly less than 256mb for each thread", remedy))
-    return found
+    if spec.tls_cert_file and spec.password is None:
+        reason = "is not enough for Dragonfly, which with TLS asks every client to prove who it is"
+        found.append(spec.problem("tls_cert_file", reason, "Give the store a password as well"))
+    return [*found, *store_acl.dragonfly_problems(spec)]
 
 
 def flags(spec: StoreSpec, version: str, directory: str) -> list[tuple[str, str]]:
@@ -59,8 +63,8 @@ def flags(spec: StoreSpec, version: str, directory: str) -> list[tuple[str, str]
         ("maxclients", str(spec.max_clients)),
         ("dbnum", str(spec.databases)),
         ("proactor_threads", str(spec.threads)),
-        # Else every store of the host pins its first thread to the same CPU.
-        ("proactor_affinity_mode", "off"),
+        # Each thread on a CPU of its own, from the first it may use: only where no other store begins with the same.
+        ("proactor_affinity_mode", "on" if spec.cpus else "off"),
         ("maxmemory", str(spec.memory)),
         ("cache_mode", "false" if spec.eviction == "none" else "true"),
         ("keys_output_limit", str(KEYS_AT_ONCE)),
@@ -78,6 +82,10 @@ def flags(spec: StoreSpec, version: str, directory: str) -> list[tuple[str, str]
         lines.append(("snapshot_cron", _cron(spec.max_loss or 0) or ""))
     if spec.purpose == "queue":
         lines.append(("lua_undeclared_keys_shas", RQ_EMPTY_SHA))
+    if spec.tls_cert_file and spec.tls_key_file:
+        lines += [("tls", "true"), ("tls_cert_file", spec.tls_cert_file), ("tls_key_file", spec.tls_key_file)]
+    if spec.acl:
+        lines.append(("aclfile", f"{directory}/users.acl"))
     return lines
 
 

@@ -87,10 +87,14 @@ def address_of(given: Mapping[str, object], host: Mapping[str, Any]) -> str:
 
 
 def url(given: Mapping[str, object], host: Mapping[str, Any]) -> str:
-    """`redis://[:password@]address:port` of a store of that host, as Frappe, redis-py and node read it."""
+    """`redis://[:password@]address:port` of a store of that host, as Frappe, redis-py and node read it.
+
+    With TLS it is `rediss://`; who connects must trust the certificate's issuer.
+    """
     password = f":{quote(str(given['password']), safe='')}@" if given.get("password") else ""
     address = address_of(given, host)
-    return f"redis://{password}{f'[{address}]' if ':' in address else address}:{given['port']}"
+    scheme = "rediss" if given.get("tls_cert_file") else "redis"
+    return f"{scheme}://{password}{f'[{address}]' if ':' in address else address}:{given['port']}"
 
 
 def _shared_ports(specs: Iterable[StoreSpec]) -> list[Problem]:

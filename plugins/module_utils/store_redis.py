@@ -29,7 +29,7 @@ def directives(spec: StoreSpec, version: str) -> list[tuple[str, str]]:
         raise SpecError(found)
     lines = [
         ("bind", spec.bind),
-        ("port", str(spec.port)),
+        *_listener(spec),
         ("tcp-backlog", str(spec.backlog)),
         ("tcp-keepalive", str(spec.keepalive)),
         ("timeout", str(spec.idle_timeout)),
@@ -50,13 +50,14 @@ def directives(spec: StoreSpec, version: str) -> list[tuple[str, str]]:
 
 
 def config(spec: StoreSpec, version: str, directory: str) -> str:
-    """redis.conf of a store whose files are in `directory`: data/ there, and auth.conf with the password."""
+    """redis.conf of a store whose files are in `directory`: data/ there, auth.conf with the password, and users.acl."""
     own = [
         ("daemonize", "no"),
         ("logfile", '""'),
         ("dir", _quoted(f"{directory}/data")),
         ("dbfilename", "dump.rdb"),
         ("include", _quoted(f"{directory}/auth.conf")),
+        *([("aclfile", _quoted(f"{directory}/users.acl"))] if spec.acl else []),
     ]
     lines = [f"{name} {value}" for name, value in [*directives(spec, version), *own]]
     return "\n".join([f"# Store {spec.name}. Written by Ansible; what is changed here is lost.", *lines, ""])
@@ -65,6 +66,20 @@ def config(spec: StoreSpec, version: str, directory: str) -> str:
 def secret(spec: StoreSpec) -> str:
     """auth.conf, the part of the configuration that only the server may read."""
     return f"requirepass {spec.password}\n" if spec.password else "# no password\n"
+
+
+def _listener(spec: StoreSpec) -> list[tuple[str, str]]:
+    """The one port, in the clear or with TLS."""
+    if not (spec.tls_cert_file and spec.tls_key_file):
+        return [("port", str(spec.port))]
+    return [
+        ("port", "0"),
+        ("tls-port", str(spec.port)),
+        ("tls-cert-file", spec.tls_cert_file),
+        ("tls-key-file", spec.tls_key_file),
+        # A bench has no certificate of its own to show.
+        ("tls-auth-clients", "no"),
+    ]
 
 
 def _quoted(path: str) -> str:

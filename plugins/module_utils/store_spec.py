@@ -1,6 +1,6 @@
-"""The one specification of a store: its keys, and how what an inventory says becomes a StoreSpec.
+"""The one specification of a store: how what an inventory says becomes a StoreSpec.
 
-The words are the same for Redis, Valkey and Dragonfly; store_redis and store_dragonfly translate them.
+The words (store_keys) are the same for Redis, Valkey and Dragonfly; store_redis and store_dragonfly translate them.
 """
 
 from __future__ import annotations
@@ -11,17 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ansible_collections.benchfly.stores.plugins.module_utils.store_keys import (
+    DRAGONFLY_BYTES_PER_THREAD,
+    KEYS,
+    SECRET_KEYS,
+)
 from ansible_collections.benchfly.stores.plugins.module_utils.store_values import MIB as MIB
-from ansible_collections.benchfly.stores.plugins.module_utils.store_values import Address, Choice, Integer, Size, Text
 from ansible_collections.benchfly.stores.plugins.module_utils.store_values import closest as closest
-
-ENGINES = ("redis", "valkey", "dragonfly")
-PURPOSES = ("cache", "queue")
-EVICTIONS = ("lru", "lfu", "random", "none", "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl")
-PERSISTENCES = ("none", "aof", "snapshot")
-
-# Dragonfly refuses to start with less (its own flag --maxmemory says so).
-DRAGONFLY_BYTES_PER_THREAD = 256 * MIB
+from ansible_collections.benchfly.stores.plugins.module_utils.store_values import cpus_in
 
 # Seconds of writes that a crash may cost unless `max_loss` says otherwise.
 _MAX_LOSS = {"none": None, "aof": 1, "snapshot": 60}
@@ -53,84 +50,6 @@ class SpecError(ValueError):
 
 
 @dataclass(frozen=True)
-class Key:
-    """One key of a specification. `default` is one for all, or one by purpose, or by `<purpose> on <engine>`."""
-
-    name: str
-    type: Choice | Integer | Size | Address | Text
-    default: object
-    meaning: str
-    required: bool = False
-    secret: bool = False
-
-    def default_for(self, engine: str, purpose: str) -> object:
-        if not isinstance(self.default, dict):
-            return self.default
-        return self.default.get(f"{purpose} on {engine}", self.default[purpose])
-
-
-_EVICTION_NAMES = {"noeviction": "none", "allkeys-lru": "lru", "allkeys-lfu": "lfu", "allkeys-random": "random"}
-_PERSISTENCE_NAMES = {"rdb": "snapshot", "save": "snapshot", "appendonly": "aof", "false": "none", "true": "snapshot"}
-
-KEYS = (
-    Key("engine", Choice(ENGINES), None, "Which server runs", required=True),
-    Key("purpose", Choice(PURPOSES), None, "What the bench keeps in it: its cache, or its queues", required=True),
-    Key("port", Integer(1, 65535), None, "TCP port", required=True),
-    Key("memory", Size(), None, "Most memory the data may take", required=True),
-    Key(
-        "eviction",
-        Choice(EVICTIONS, _EVICTION_NAMES),
-        {"cache": "lru", "queue": "none"},
-        "Which keys go when memory is full. volatile-* takes only keys that expire",
-    ),
-    Key(
-        "persistence",
-        Choice(PERSISTENCES, _PERSISTENCE_NAMES),
-        {"cache": "none", "queue": "aof", "queue on dragonfly": "snapshot"},
-        "How data outlives the process: an append-only file, or snapshots",
-    ),
-    Key(
-        "max_loss",
-        Integer(0, 86400, "seconds"),
-        None,
-        "Seconds of writes a crash may cost; by default 1 with aof and 60 with snapshot",
-    ),
-    Key("bind", Address(), "127.0.0.1", "Address it listens on. Beyond loopback it needs a password"),
-    Key(
-        "address",
-        Text("a host name or an IP address", r"[A-Za-z0-9.:_-]+", "10.0.0.5"),
-        None,
-        "How benches reach it; by default ansible_host, and 127.0.0.1 on a local connection",
-    ),
-    Key(
-        "password",
-        Text(
-            "a password of printable ASCII without blanks, quotes and backslashes",
-            example="what pwgen -s 32 1 prints",
-        ),
-        None,
-        "What clients must present",
-        secret=True,
-    ),
-    # One big hash per site lives on one thread, so more of them seldom help a Frappe cache.
-    Key(
-        "threads",
-        Integer(1, 128),
-        {"cache": 1, "cache on dragonfly": 2, "queue": 1},
-        "Threads that serve clients; Dragonfly needs 256mb of memory for each",
-    ),
-    Key("databases", Integer(1, 1024), 16, "Numbered databases; Frappe uses number 0"),
-    # Fits below 4096 open files, the kernel's own hard limit.
-    Key("max_clients", Integer(1, 1000000), 4000, "Most connections at a time"),
-    # A worker's host that vanished would otherwise be handed a job for hours.
-    Key("keepalive", Integer(1, 7200, "seconds"), 60, "Silence after which TCP asks whether the client is still there"),
-    # Frappe's processes and RQ's workers hold theirs for days.
-    Key("idle_timeout", Integer(0, 604800, "seconds"), 0, "Silence after which a client is put out; 0 is never"),
-    Key("backlog", Integer(1, 65535), 511, "Connections that may wait to be accepted"),
-)
-
-
-@dataclass(frozen=True)
 class StoreSpec:
     """A store, complete and checked. Sizes are bytes, times seconds; what is absent is None."""
 
@@ -145,7 +64,11 @@ class StoreSpec:
     bind: str
     address: str | None
     password: str | None = field(repr=False)
+    acl: Mapping[str, str] | None = field(repr=False)
+    tls_cert_file: str | None
+    tls_key_file: str | None
     threads: int
+    cpus: str | None
     databases: int
     max_clients: int
     keepalive: int
@@ -158,8 +81,9 @@ class StoreSpec:
         return {key.name: getattr(self, key.name) for key in fields(self) if key.name != "name"}
 
     def problem(self, key: str, reason: str, remedy: str) -> Problem:
-        """A problem with one of its keys."""
-        return Problem(f"{self.name}.{key}", getattr(self, key, None), reason, remedy)
+        """A problem with one of its keys; the value of a secret one is not in it."""
+        value = None if key in SECRET_KEYS else getattr(self, key)
+        return Problem(f"{self.name}.{key}", value, reason, remedy)
 
 
 def parse(name: str, given: Mapping[str, object]) -> StoreSpec:
@@ -222,11 +146,18 @@ def _complete(name: str, values: dict[str, Any]) -> StoreSpec:
     for key in KEYS:
         if key.name not in values:
             values[key.name] = key.default_for(engine, purpose)
-            if key.name == "threads" and engine == "dragonfly":  # a default must fit any memory
-                values["threads"] = max(1, min(values["threads"], values["memory"] // DRAGONFLY_BYTES_PER_THREAD))
+            if key.name == "threads":
+                values["threads"] = max(1, min(values["threads"], _fitting_threads(values)))
     if values["max_loss"] is None:
         values["max_loss"] = _MAX_LOSS[values["persistence"]]
     return StoreSpec(name, **values)
+
+
+def _fitting_threads(values: Mapping[str, Any]) -> int:
+    """A default fits whatever else was given: as many threads as Dragonfly has memory for, and as there are CPUs."""
+    by_memory = values["memory"] // DRAGONFLY_BYTES_PER_THREAD if values["engine"] == "dragonfly" else values["threads"]
+    by_cpus = len(cpus_in(values["cpus"])) if values.get("cpus") else values["threads"]
+    return min(by_memory, by_cpus)
 
 
 def _contradictions(spec: StoreSpec) -> list[Problem]:
@@ -242,4 +173,13 @@ def _contradictions(spec: StoreSpec) -> list[Problem]:
     if spec.password is None and not is_loopback(spec.bind):
         reason = "can be reached from other hosts without a password"
         problems.append(spec.problem("bind", reason, "Give the store a password, or bind it to 127.0.0.1"))
+    if spec.acl and "default" in spec.acl:
+        reason = "has rules for default, as whom Frappe's realtime and benchfly itself come"
+        problems.append(spec.problem("acl", reason, "Take default out; its password is the key password"))
+    if (spec.tls_cert_file is None) != (spec.tls_key_file is None):
+        missing = "tls_cert_file" if spec.tls_cert_file is None else "tls_key_file"
+        problems.append(spec.problem(missing, "is missing, and the other file of TLS is given", "Give both, or none"))
+    if spec.cpus and spec.threads > len(cpus_in(spec.cpus)):
+        reason = f"are more than the CPUs in cpus, {spec.cpus}"
+        problems.append(spec.problem("threads", reason, "Give the store a CPU for each thread, or fewer threads"))
     return problems

@@ -108,3 +108,63 @@ class Text:
 
     def remedy(self, value: object) -> str:
         return f"Give for example {self.example}"
+
+
+@dataclass(frozen=True)
+class CpuSet:
+    """Numbers of CPUs as the kernel and systemd write them; read as such a text, in order."""
+
+    text = "a set of CPUs such as 0-1,4"
+    pattern = re.compile(r"\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?)*")
+
+    def read(self, value: object) -> str:
+        if isinstance(value, bool) or not self.pattern.fullmatch(str(value)):
+            raise ValueError(value)
+        numbers = sorted(cpus_in(str(value)))
+        if not numbers:
+            raise ValueError(value)
+        starts = [number for number in numbers if number - 1 not in numbers]
+        ends = [number for number in numbers if number + 1 not in numbers]
+        return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in zip(starts, ends))
+
+    def remedy(self, value: object) -> str:
+        return "Give numbers from 0 and ranges of them, with commas and no blanks between"
+
+
+def cpus_in(text: str) -> frozenset[int]:
+    """The numbers in a set of CPUs."""
+    ranges = (part.partition("-")[::2] for part in text.split(","))
+    return frozenset(number for first, last in ranges for number in range(int(first), int(last or first) + 1))
+
+
+@dataclass(frozen=True)
+class Users:
+    """User -> rules as in an ACL file of Redis. Wrong rules are named by user alone, since they hold passwords."""
+
+    text = "a mapping of users to rules such as shop: 'on >PASSWORD ~rq:* +@all -@admin'"
+    name = re.compile(r"[A-Za-z0-9._@-]+")
+    rule = re.compile(
+        r"on|off|nopass|resetpass|reset|allkeys|resetkeys|allchannels|resetchannels|allcommands|nocommands"
+        r"|clearselectors|(skip-)?sanitize-payload"
+        r"|[<>]\S+|[#!][0-9a-f]{64}|%(R|W|RW)~\S+|[~&]\S+|[+-]@?[A-Za-z0-9|._-]+|\([^()]+\)"
+    )
+    words = re.compile(r"\([^()]*\)|\S+")
+
+    def read(self, value: object) -> dict[str, str]:
+        if not isinstance(value, Mapping) or not value:
+            raise ValueError
+        for name, rules in value.items():
+            if not self.name.fullmatch(str(name)) or not self._can_be_read(rules):
+                raise ValueError
+        return {str(name): " ".join(rules.split()) for name, rules in value.items()}
+
+    def remedy(self, value: object) -> str:
+        if not isinstance(value, Mapping) or not value:
+            return "Give each user its rules in one string"
+        wrong = [str(name) for name, rules in value.items() if not self._can_be_read(rules)]
+        return f"Look at the rules of {', '.join(wrong)}" if wrong else "Name users with letters, digits, . _ @ and -"
+
+    def _can_be_read(self, rules: object) -> bool:
+        if not isinstance(rules, str) or not rules.strip() or not rules.isprintable():
+            return False
+        return all(self.rule.fullmatch(word) for word in self.words.findall(rules))

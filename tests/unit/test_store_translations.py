@@ -46,6 +46,15 @@ CASES = [
     ("max_clients", 100, {}, ["maxclients 100"], ["--maxclients=100"]),
     ("keepalive", 30, {}, ["tcp-keepalive 30"], ["--tcp_keepalive=30"]),
     ("idle_timeout", 900, {}, ["timeout 900"], ["--timeout=900"]),
+    ("cpus", "0-1", {}, [], ["--proactor_affinity_mode=on"]),
+    ("tls_cert_file", "/etc/ssl/a.crt", {"tls_key_file": "/etc/ssl/a.key", "password": "x"},
+     ["port 0", "tls-port 7000", "tls-cert-file /etc/ssl/a.crt", "tls-key-file /etc/ssl/a.key", "tls-auth-clients no"],
+     ["--port=7000", "--tls=true", "--tls_cert_file=/etc/ssl/a.crt", "--tls_key_file=/etc/ssl/a.key"]),
+    ("tls_cert_file", "/etc/ssl/a.crt", {"tls_key_file": "/etc/ssl/a.key"}, ["tls-port 7000"], None),
+    ("tls_key_file", "/etc/ssl/b.key", {"tls_cert_file": "/etc/ssl/a.crt", "password": "x"},
+     ["tls-key-file /etc/ssl/b.key"], ["--tls_key_file=/etc/ssl/b.key"]),
+    ("acl", {"shop": "on >pw ~rq:* +@all"}, {}, ['aclfile "/srv/shop/users.acl"'], ["--aclfile=/srv/shop/users.acl"]),
+    ("acl", {"shop": "on >pw ~rq:* (+get ~x)"}, {}, ['aclfile "/srv/shop/users.acl"'], None),
     ("backlog", 1024, {}, ["tcp-backlog 1024"], ["--tcp_backlog=1024"]),
 ]  # fmt: skip
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ansible_collections.benchfly.stores.plugins.module_utils.store_keys import SECRET_KEYS
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import StoreSpec
 
 
@@ -80,8 +81,8 @@ class Fleet:
         return tuple(self.stores[name] for name in names)
 
     def as_dict(self) -> dict[str, Any]:
-        """The fleet as plain data for JSON, without passwords."""
+        """The fleet as plain data for JSON, without what is secret."""
         data = asdict(self)
         for store in data["stores"].values():
-            store["spec"].pop("password")
+            store["spec"] = {key: value for key, value in store["spec"].items() if key not in SECRET_KEYS}
         return data

@@ -1,0 +1,127 @@
+"""The keys of a specification of a store: what each means, which values it takes, and what it is by default.
+
+docs/stores.md is made of this table and of what store_redis and store_dragonfly make of its values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Union
+
+from ansible_collections.benchfly.stores.plugins.module_utils.store_values import (
+    MIB,
+    Address,
+    Choice,
+    CpuSet,
+    Integer,
+    Size,
+    Text,
+    Users,
+)
+
+ENGINES = ("redis", "valkey", "dragonfly")
+PURPOSES = ("cache", "queue")
+EVICTIONS = ("lru", "lfu", "random", "none", "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl")
+PERSISTENCES = ("none", "aof", "snapshot")
+
+# Dragonfly refuses to start with less (its own flag --maxmemory says so).
+DRAGONFLY_BYTES_PER_THREAD = 256 * MIB
+
+Type = Union[Choice, Integer, Size, Address, Text, CpuSet, Users]
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a specification. `default` is one for all, or one by purpose, or by `<purpose> on <engine>`."""
+
+    name: str
+    type: Type
+    default: object
+    meaning: str
+    required: bool = False
+    secret: bool = False
+
+    def default_for(self, engine: str, purpose: str) -> object:
+        if not isinstance(self.default, dict):
+            return self.default
+        return self.default.get(f"{purpose} on {engine}", self.default[purpose])
+
+
+_EVICTION_NAMES = {"noeviction": "none", "allkeys-lru": "lru", "allkeys-lfu": "lfu", "allkeys-random": "random"}
+_PERSISTENCE_NAMES = {"rdb": "snapshot", "save": "snapshot", "appendonly": "aof", "false": "none", "true": "snapshot"}
+_FILE = Text("an absolute path of letters, digits and . _ @ + - /", r"/[A-Za-z0-9._@+/-]+", "/etc/ssl/private/shop.key")
+
+KEYS = (
+    Key("engine", Choice(ENGINES), None, "Which server runs", required=True),
+    Key("purpose", Choice(PURPOSES), None, "What the bench keeps in it: its cache, or its queues", required=True),
+    Key("port", Integer(1, 65535), None, "TCP port", required=True),
+    Key("memory", Size(), None, "Most memory the data may take", required=True),
+    Key(
+        "eviction",
+        Choice(EVICTIONS, _EVICTION_NAMES),
+        {"cache": "lru", "queue": "none"},
+        "Which keys go when memory is full. volatile-* takes only keys that expire",
+    ),
+    Key(
+        "persistence",
+        Choice(PERSISTENCES, _PERSISTENCE_NAMES),
+        {"cache": "none", "queue": "aof", "queue on dragonfly": "snapshot"},
+        "How data outlives the process: an append-only file, or snapshots",
+    ),
+    Key(
+        "max_loss",
+        Integer(0, 86400, "seconds"),
+        None,
+        "Seconds of writes a crash may cost; by default 1 with aof and 60 with snapshot",
+    ),
+    Key("bind", Address(), "127.0.0.1", "Address it listens on. Beyond loopback it needs a password"),
+    Key(
+        "address",
+        Text("a host name or an IP address", r"[A-Za-z0-9.:_-]+", "10.0.0.5"),
+        None,
+        "How benches reach it; by default ansible_host, and 127.0.0.1 on a local connection",
+    ),
+    Key(
+        "password",
+        Text(
+            "a password of printable ASCII without blanks, quotes and backslashes",
+            example="what pwgen -s 32 1 prints",
+        ),
+        None,
+        "What clients must present",
+        secret=True,
+    ),
+    Key(
+        "acl",
+        Users(),
+        None,
+        "Users beside `default`, with rules as Redis writes them; `default` has `password` and may do everything",
+        secret=True,
+    ),
+    Key(
+        "tls_cert_file",
+        _FILE,
+        None,
+        "Certificate chain on the store's host, which its user may read. With it the port speaks TLS alone",
+    ),
+    Key("tls_key_file", _FILE, None, "Private key of the certificate, which only root and the store's user may read"),
+    # One big hash per site lives on one thread, so more of them seldom help a Frappe cache.
+    Key(
+        "threads",
+        Integer(1, 128),
+        {"cache": 1, "cache on dragonfly": 2, "queue": 1},
+        "Threads that serve clients; Dragonfly needs 256mb of memory for each",
+    ),
+    Key(
+        "cpus", CpuSet(), None, "CPUs of the host that it alone among the stores may run on; by default it may use all"
+    ),
+    Key("databases", Integer(1, 1024), 16, "Numbered databases; Frappe uses number 0"),
+    # Fits below 4096 open files, the kernel's own hard limit.
+    Key("max_clients", Integer(1, 1000000), 4000, "Most connections at a time"),
+    # A worker's host that vanished would otherwise be handed a job for hours.
+    Key("keepalive", Integer(1, 7200, "seconds"), 60, "Silence after which TCP asks whether the client is still there"),
+    # Frappe's processes and RQ's workers hold theirs for days.
+    Key("idle_timeout", Integer(0, 604800, "seconds"), 0, "Silence after which a client is put out; 0 is never"),
+    Key("backlog", Integer(1, 65535), 511, "Connections that may wait to be accepted"),
+)
+SECRET_KEYS = frozenset(key.name for key in KEYS if key.secret)
