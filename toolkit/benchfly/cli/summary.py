@@ -32,6 +32,14 @@ def deploy(run: Run, outcome: Outcome) -> RenderableType:
     return plain_table(("Store", "Engine", "Version", "Address", "Changed"), rows) if rows else ""
 
 
+def metrics(run: Run, outcome: Outcome) -> RenderableType:
+    """Which exporter shows which stores."""
+    rows = [
+        (host, entry["exporter"], ", ".join(entry["stores"])) for host, entry in outcome.data.get("metrics", {}).items()
+    ]
+    return plain_table(("Host", "Exporter", "Stores"), rows) if rows else ""
+
+
 def move(run: Run, outcome: Outcome) -> RenderableType:
     """Whether each bench moved, and what its canary saw."""
     lines = [Text(_moved(bench, "", entry)) for bench, entry in outcome.data.get("migrate", {}).items()]

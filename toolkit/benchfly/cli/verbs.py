@@ -50,6 +50,15 @@ COMMANDS = (
         ),
     ),
     Command(
+        Verb("metrics", plan=plan.deploy_plan, limit=plan.deploy_hosts, needs_benches=False, summary=summary.metrics),
+        "Show Prometheus the stores that the inventory declares, with alert rules and a dashboard.\n\n"
+        "Their files are written to .benchfly/prometheus.",
+        (
+            ("-i inventories/prod --check --diff", "show what would change"),
+            ("-i inventories/prod", "bring up an exporter on each host of the group stores"),
+        ),
+    ),
+    Command(
         Verb("migrate", plan=plan.migrate_plan, summary=summary.move, way_back="rollback"),
         "Move benches to the stores that the inventory names, with their jobs.\n\nThe web tier keeps serving. "
         "A run that was cut short is resumed by running it again.",
