@@ -64,7 +64,8 @@ def keep_settings(folder: Path) -> None:
                     del watched[number]
                 elif (now := file.read_text()) != shown[file]:
                     shown[file] = as_shown(shown[file], now)
-                    file.write_text(shown[file])
+                    if shown[file] != now:  # else the host's next value, written meanwhile, would be lost
+                        file.write_text(shown[file])
         os.close(events)
 
     # A signal must reach the main thread: in another it would not wake that from what it waits for.
