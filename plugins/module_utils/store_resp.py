@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import socket
+import ssl
+from collections.abc import Mapping
 from typing import Any, BinaryIO
+
+# ssl.VERIFY_X509_PARTIAL_CHAIN, which has a name from Python 3.10 on: a certificate is trusted without its issuer.
+_PARTIAL_CHAIN = 0x80000
+
+# Who listens everywhere is asked on loopback.
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 class ReplyError(Exception):
@@ -11,10 +19,18 @@ class ReplyError(Exception):
 
 
 class Connection:
-    """One connection. Raises OSError when the server cannot be reached or goes away, ReplyError when it says no."""
+    """One connection. Raises OSError when the server cannot be reached or goes away, ReplyError when it says no.
 
-    def __init__(self, host: str, port: int, timeout: float = 10.0) -> None:
+    With `certificate`, a file, it speaks TLS with a server that has this very certificate, whatever its name.
+    """
+
+    def __init__(self, host: str, port: int, timeout: float = 10.0, certificate: str | None = None) -> None:
         self._socket = socket.create_connection((host, port), timeout)
+        if certificate:
+            context = ssl.create_default_context(cafile=certificate)
+            context.check_hostname = False
+            context.verify_flags |= _PARTIAL_CHAIN
+            self._socket = context.wrap_socket(self._socket)
         self._replies: BinaryIO = self._socket.makefile("rb")
 
     def __enter__(self) -> Connection:
@@ -55,3 +71,9 @@ class Connection:
         if kind == b"*":
             return None if rest == "-1" else [self._reply() for _ in range(int(rest))]
         return rest
+
+
+def to_store(spec: Mapping[str, Any]) -> Connection:
+    """A connection to the store of that specification from its own host. Raises OSError."""
+    address = _LOOPBACK.get(spec["bind"], spec["bind"])
+    return Connection(address, int(spec["port"]), certificate=spec.get("tls_cert_file"))

@@ -1,4 +1,4 @@
-"""What a running server says of itself, in the words of a specification. Pure: INFO and CONFIG GET in, values out."""
+"""What a running server says of itself. Pure: INFO and answers to CONFIG GET in, values out."""
 
 from __future__ import annotations
 
@@ -6,49 +6,29 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.benchfly.stores.plugins.module_utils.store_redis import POLICIES
-
-# Words of a specification -> CONFIG GET. All three engines know these names; Dragonfly answers one as tcp_keepalive.
-_CONFIG = {
-    "databases": "databases",
-    "max_clients": "maxclients",
-    "keepalive": "tcp-keepalive",
-    "idle_timeout": "timeout",
-}
-# Asked for as well; Dragonfly leaves save, appendonly and io-threads unanswered.
-CONFIG_NAMES = (*_CONFIG.values(), "save", "appendonly", "dbfilename", "io-threads")
-
-# What INFO says of Dragonfly's cache_mode, which is nearest to lru.
-_EVICTIONS = {**{policy: eviction for eviction, policy in POLICIES.items()}, "eviction": "lru"}
+# Asked for whatever the engine; Dragonfly leaves the first two unanswered.
+CONFIG_NAMES = ("save", "appendonly", "dbfilename")
 
 
-def observed(info: Mapping[str, str], config: Mapping[str, str]) -> dict[str, Any]:
-    """What runs: the keys of a specification that the server tells, with `pid` and `keys` (how many it holds).
+def observed(engine: str, info: Mapping[str, str], config: Mapping[str, str | None]) -> dict[str, Any]:
+    """What runs: `pid`, `keys` (how many it holds), `memory` and `used` (bytes), `persistence` as a specification says,
+    and `version`, None when the server does not tell that it is one of that engine.
 
-    info: fields of INFO. config: answers to CONFIG GET, by the names asked for.
+    info: fields of INFO. config: answers to CONFIG GET by CONFIG_NAMES, None for a name that the server does not know.
     """
-    state: dict[str, Any] = {
+    return {
         "pid": int(info["process_id"]),
         "keys": sum(_keys(value) for field, value in info.items() if re.fullmatch(r"db\d+", field)),
-        "port": int(info["tcp_port"]),
         "memory": int(info["maxmemory"]),
-        "eviction": _EVICTIONS.get(info["maxmemory_policy"], info["maxmemory_policy"]),
+        "used": int(info["used_memory"]),
         "persistence": _persistence(config),
+        "version": _version(engine, info),
     }
-    state.update({key: int(config[name]) for key, name in _CONFIG.items() if name in config})
-    threads = info.get("thread_count") or config.get("io-threads")
-    if threads:
-        state["threads"] = int(threads)
-    return state
 
 
-def drift(declared: Mapping[str, Any], running: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Keys whose running value is not the declared one: key -> {declared, running}. What a server hides is left out."""
-    return {
-        key: {"declared": value, "running": running[key]}
-        for key, value in declared.items()
-        if key in running and running[key] != value
-    }
+def _version(engine: str, info: Mapping[str, str]) -> str | None:
+    version = info.get(f"{engine}_version")
+    return version[len("df-v") :] if version and engine == "dragonfly" else version
 
 
 def _keys(statistics: str) -> int:
@@ -56,8 +36,9 @@ def _keys(statistics: str) -> int:
     return int(match.group(1)) if match else 0
 
 
-def _persistence(config: Mapping[str, str]) -> str:
+def _persistence(config: Mapping[str, str | None]) -> str:
     if config.get("appendonly") == "yes":
         return "aof"
     # Dragonfly has no `save`: it keeps snapshots exactly when they have a file name.
-    return "snapshot" if config.get("save", config.get("dbfilename")) else "none"
+    save = config.get("save")
+    return "snapshot" if (config.get("dbfilename") if save is None else save) else "none"

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright (c) 2026 The benchfly authors
 # MIT License (see LICENSE)
-"""Ask a running store what it is, and compare it with what was declared."""
+"""Ask the stores of a host what they are, and compare that with what was declared and with what is on disk."""
 
 from __future__ import annotations
 
@@ -9,34 +9,48 @@ DOCUMENTATION = r"""
 module: store_info
 author: The benchfly authors
 version_added: 0.1.0
-short_description: Ask a running store what it is, and compare it with what was declared
+short_description: Compare stores three ways, as declared, as on disk and as they run
 description:
-  - Needs no Redis client on the host.
-  - Without O(wait) it looks once, never fails, and says what differs from the declaration.
-  - With O(wait) it fails unless in that time the store answers, asks for its password, accepts it, and is as declared.
+  - Looks at all stores of one engine on the host at once, and needs no Redis client there.
+  - Without O(wait) it looks once, never fails, and says what differs.
+  - With O(wait) it fails unless in that time every store answers, asks for its password, accepts it, and is as
+    declared.
 options:
-  host:
-    description: Address to connect to.
+  engine:
+    description: Engine of the stores.
     type: str
+    choices: [redis, valkey, dragonfly]
     required: true
-  port:
-    description: Port to connect to.
-    type: int
+  stores:
+    description: Names and complete specifications of the stores, without passwords.
+    type: dict
     required: true
-  password:
-    description: Password that the store must accept, and without which it must refuse; empty for a store without one.
-    type: str
-    default: ""
-  declared:
-    description: Keys and values of the specification to compare with.
+  passwords:
+    description: Passwords that stores must accept, and without which they must refuse; a store without one is left out.
     type: dict
     default: {}
-  directory:
-    description: Folder in which the process that answers must run, lest it be another server on the same port.
+  configs:
+    description: Declared configuration of each store, as text.
+    type: dict
+    required: true
+  config_name:
+    description: Name of the configuration's file.
+    type: str
+    required: true
+  base_dir:
+    description: Each store has a folder of its own name in it.
     type: path
     required: true
+  units:
+    description: Whether the stores are units of systemd, of which the state is wanted too.
+    type: bool
+    default: false
+  user:
+    description: User whose existence is wanted too; empty asks for none.
+    type: str
+    default: ""
   wait:
-    description: Seconds in which the store has to become as declared.
+    description: Seconds in which the stores have to become as declared.
     type: int
     default: 0
 attributes:
@@ -48,70 +62,125 @@ attributes:
 EXAMPLES = r"""
 - name: Wait until the queue store is as declared
   benchfly.stores.store_info:
-    host: 127.0.0.1
-    port: 11000
-    password: "{{ queue_password }}"
-    declared: {memory: 536870912, eviction: none}
-    directory: /var/lib/benchfly/shop-queue
+    engine: redis
+    stores: "{{ stores | benchfly.stores.store_spec('redis') }}"
+    passwords: "{{ stores | benchfly.stores.store_passwords }}"
+    configs: "{{ stores | benchfly.stores.redis_conf('7.0.15', '/var/lib/benchfly') }}"
+    config_name: redis.conf
+    base_dir: /var/lib/benchfly
     wait: 60
 """
 
 RETURN = r"""
-running:
-  description: Whether a store answers there.
+stores:
+  description:
+    - Of every store C(running), whether it answers; C(observed), what it says of itself, empty when it refused;
+      C(settings), those that are not the same three ways, with C(declared), C(on_disk), C(running) and what it takes to
+      run as declared in C(change), which is C(live), C(restart) or C(file); C(wrong), other differences, key to
+      C(declared) and C(running), where C(password) differs also when the store has one and none was declared, and
+      C(directory) is where the process runs that answers; C(files), names in the store's folder; C(unit), with
+      C(active), C(enabled) and C(stale), which is true when systemd has not read the unit's file.
+  type: dict
+  returned: always
+user_exists:
+  description: Whether the host has O(user).
   type: bool
   returned: always
-observed:
-  description: What it says of itself in the words of a specification, with C(pid) and C(keys); empty when it refused.
-  type: dict
-  returned: always
-files:
-  description: Names of what is in O(directory).
-  type: list
-  elements: str
-  returned: always
-drift:
-  description:
-    - What differs, key to C(declared) and C(running). Beside keys of a specification there are C(password), which
-      differs also when the store has one and none was declared, and C(directory).
-  type: dict
-  returned: always
-  sample: {memory: {declared: 536870912, running: 268435456}}
 """
 
 import os
+import pwd
 import time
+from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.benchfly.stores.plugins.module_utils.store_resp import Connection, ReplyError
-from ansible_collections.benchfly.stores.plugins.module_utils.store_state import CONFIG_NAMES, drift, observed
+from ansible_collections.benchfly.stores.plugins.module_utils import store_settings
+from ansible_collections.benchfly.stores.plugins.module_utils.store_resp import Connection, ReplyError, to_store
+from ansible_collections.benchfly.stores.plugins.module_utils.store_state import CONFIG_NAMES, observed
+
+UNIT_PROPERTIES = ("Id", "ActiveState", "UnitFileState", "NeedDaemonReload")
 
 
-def look(host: str, port: int, password: str, declared: dict, directory: str) -> dict:
-    """One look at the store. Raises OSError when nothing answers, ReplyError while it is loading."""
-    with Connection(host, port) as connection:
+class Store:
+    """One store of the host, as declared, and where it is."""
+
+    def __init__(self, module: AnsibleModule, name: str) -> None:
+        given = module.params
+        self.name, self.engine, self.spec = name, given["engine"], given["stores"][name]
+        self.password = given["passwords"].get(name) or ""
+        self.declared = store_settings.read(given["configs"][name], self.engine)
+        self.directory = os.path.join(given["base_dir"], name)
+        self.config_name = given["config_name"]
+
+    def look(self) -> dict:
+        """One look. `reason` is why it is not as declared, or None."""
+        found = {"running": False, "observed": {}, "wrong": {}, "files": files(self.directory)}
+        on_disk = self._read(self.config_name)
+        runs, reason = None, None
         try:
-            connection.call("PING")
-            asks = False
-        except ReplyError as error:
-            if not str(error).startswith("NOAUTH"):
-                raise
-            asks = True
-        differs = {}
-        if asks != bool(password):
-            differs["password"] = {"declared": bool(password), "running": asks}
-        if asks:
-            try:
-                connection.call("AUTH", password)
-                connection.call("PING")
-            except ReplyError:
-                differs["password"] = {"declared": "given", "running": "another"}
-                return {"running": True, "observed": {}, "drift": differs}
-        config = {name: connection.config(name) for name in CONFIG_NAMES}
-        found = observed(connection.info(), {name: value for name, value in config.items() if value is not None})
-    found["directory"] = directory_of(found["pid"], directory)
-    differs.update(drift(dict(declared, directory=os.path.realpath(directory)), found))
-    return {"running": True, "observed": found, "drift": differs}
+            runs = self._ask(found)
+        except (OSError, ReplyError) as error:
+            reason = "it does not answer ({0})".format(error)
+        rows = store_settings.compare(self.engine, self.declared, on_disk, runs)
+        found["settings"] = [asdict(row) for row in rows]
+        differs = dict(found["wrong"])
+        differs.update({row.name: asdict(row) for row in rows if row.change != store_settings.FILE})
+        if differs:
+            said = ["{0} is {1[running]}, declared {1[declared]}".format(*pair) for pair in differs.items()]
+            reason = "; ".join(said)
+        found["reason"] = reason
+        return found
+
+    def _ask(self, found: dict) -> dict | None:
+        """Fill in what the server says; its running settings, None when it refused the password."""
+        with to_store(self.spec) as connection:
+            asks = asks_for_password(connection)
+            found["running"] = True
+            if asks != bool(self.password):
+                found["wrong"]["password"] = {"declared": bool(self.password), "running": asks}
+            if asks:
+                try:
+                    connection.call("AUTH", self.password)
+                    connection.call("PING")
+                except ReplyError:
+                    found["wrong"]["password"] = {"declared": "given", "running": "another"}
+                    return None
+            info = connection.info()
+            found["observed"] = observed(self.engine, info, {name: connection.config(name) for name in CONFIG_NAMES})
+            names = store_settings.asked(self.engine, self.declared)
+            answers = {name: connection.config(word) for name, word in names.items()}
+        runs_in = directory_of(found["observed"]["pid"], self.directory)
+        found["observed"]["directory"] = runs_in
+        if runs_in != os.path.realpath(self.directory):
+            found["wrong"]["directory"] = {"declared": self.directory, "running": runs_in}
+        started = self._read(os.path.join("data", self.config_name))
+        return store_settings.running(self.engine, started, answers, info)
+
+    def _read(self, name: str) -> dict:
+        try:
+            with open(os.path.join(self.directory, name)) as file:
+                return store_settings.read(file.read(), self.engine)
+        except OSError:
+            return {}
+
+
+def asks_for_password(connection: Connection) -> bool:
+    """Whether the server wants to be told one. Raises ReplyError while it is loading."""
+    try:
+        connection.call("PING")
+    except ReplyError as error:
+        if not str(error).startswith("NOAUTH"):
+            raise
+        return True
+    return False
+
+
+def files(directory: str) -> list:
+    """Names in a folder; none when there is no folder."""
+    try:
+        return sorted(os.listdir(directory))
+    except OSError:
+        return []
 
 
 def directory_of(pid: int, expected: str) -> str:
@@ -124,39 +193,63 @@ def directory_of(pid: int, expected: str) -> str:
     return expected if os.path.commonpath([running, expected]) == expected else running
 
 
+def units_of(module: AnsibleModule, names: list) -> dict:
+    """State of the stores' units, in one question to systemd."""
+    units = ["store-{0}.service".format(name) for name in names]
+    command = ["systemctl", "show", "--property=" + ",".join(UNIT_PROPERTIES), *units]
+    _, output, _ = module.run_command(command, check_rc=True)
+    blocks = [dict(line.partition("=")[::2] for line in block.splitlines()) for block in output.split("\n\n")]
+    states = {block.get("Id"): block for block in blocks}
+    return {
+        name: {
+            "active": states[unit]["ActiveState"] == "active",
+            "enabled": states[unit]["UnitFileState"] == "enabled",
+            "stale": states[unit]["NeedDaemonReload"] == "yes",
+        }
+        for name, unit in zip(names, units)
+    }
+
+
+def exists(user: str) -> bool:
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        return not user
+    return True
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "host": {"type": "str", "required": True},
-            "port": {"type": "int", "required": True},
-            "password": {"type": "str", "default": "", "no_log": True},
-            "declared": {"type": "dict", "default": {}},
-            "directory": {"type": "path", "required": True},
+            "engine": {"type": "str", "choices": list(store_settings.LIVE_SETTINGS), "required": True},
+            "stores": {"type": "dict", "required": True},
+            "passwords": {"type": "dict", "default": {}, "no_log": True},
+            "configs": {"type": "dict", "required": True},
+            "config_name": {"type": "str", "required": True},
+            "base_dir": {"type": "path", "required": True},
+            "units": {"type": "bool", "default": False},
+            "user": {"type": "str", "default": ""},
             "wait": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
     )
-    given = dict(module.params)
-    wait = given.pop("wait")
+    wait = module.params["wait"]
+    stores = [Store(module, name) for name in module.params["stores"]]
     deadline = time.monotonic() + wait
     while True:
-        reason = ""
-        try:
-            result = look(**given)
-            if not result["drift"]:
-                break
-        except (OSError, ReplyError) as error:
-            result = {"running": False, "observed": {}, "drift": {}}
-            reason = "it does not answer ({0})".format(error)
-        if time.monotonic() >= deadline:
+        looks = {store.name: store.look() for store in stores}
+        reasons = {name: look.pop("reason") for name, look in looks.items()}
+        if not any(reasons.values()) or time.monotonic() >= deadline:
             break
         time.sleep(0.1)
-    result["files"] = sorted(os.listdir(given["directory"])) if os.path.isdir(given["directory"]) else []
-    if wait and (reason or result["drift"]):
-        reason = reason or "; ".join(
-            "{0} is {1[running]}, declared {1[declared]}".format(key, values) for key, values in result["drift"].items()
-        )
-        module.fail_json(msg="The store on {host}:{port} is not as declared: {0}".format(reason, **given), **result)
+    if module.params["units"]:
+        for name, unit in units_of(module, list(looks)).items():
+            looks[name]["unit"] = unit
+    result = {"stores": looks, "user_exists": exists(module.params["user"])}
+    if wait and any(reasons.values()):
+        said = ["{0} (port {1.spec[port]}): {2}".format(store.name, store, reasons[store.name])
+                for store in stores if reasons[store.name]]  # fmt: skip
+        module.fail_json(msg="After {0} s not as declared: {1}".format(wait, "; ".join(said)), **result)
     module.exit_json(changed=False, **result)
 
 

@@ -13,7 +13,6 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_plan import 
     url,
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import parse
-from ansible_collections.benchfly.stores.plugins.module_utils.store_state import drift, observed
 
 GIB = 1024**3
 CACHE = {"engine": "redis", "purpose": "cache", "port": 13000, "memory": "1gb"}
@@ -140,44 +139,3 @@ def test_filters_choose_by_engine_and_render_every_store():
     assert "--dir=/srv/b/data" in filters.dragonfly_flags({"b": stores["b"]}, "1.40.1", "/srv")["b"]
     with pytest.raises(AnsibleFilterError, match=r"a\.engine: 'redis' 6\.0\.9 is too old"):
         filters.redis_conf({"a": CACHE}, "6.0.9", "/srv")
-
-
-REDIS_INFO = {"process_id": "42", "tcp_port": "13000", "maxmemory": "1073741824", "maxmemory_policy": "allkeys-lru",
-              "db0": "keys=5,expires=0,avg_ttl=0", "db1": "keys=2,expires=0,avg_ttl=0"}  # fmt: skip
-REDIS_CONFIG = {"databases": "16", "maxclients": "4000", "tcp-keepalive": "60", "timeout": "0", "save": "",
-                "appendonly": "no", "dbfilename": "dump.rdb", "io-threads": "1"}  # fmt: skip
-# Fields and answers of a recorded Dragonfly, which knows neither save nor appendonly nor io-threads.
-DRAGONFLY_INFO = {"process_id": "43", "tcp_port": "7379", "maxmemory": "1073741824", "maxmemory_policy": "eviction",
-                  "thread_count": "2", "db0": "keys=21,expires=0,hits=20,misses=0"}  # fmt: skip
-DRAGONFLY_CONFIG = {"databases": "16", "maxclients": "64000", "tcp-keepalive": "300", "timeout": "0", "dbfilename": ""}
-
-
-def test_a_redis_is_described_in_the_words_of_a_specification():
-    state = observed(REDIS_INFO, REDIS_CONFIG)
-    declared = parse("shop", CACHE).mapping
-    assert drift(declared, state) == {}
-    assert (state["pid"], state["keys"], state["eviction"], state["persistence"]) == (42, 7, "lru", "none")
-
-
-def test_a_dragonfly_is_described_in_the_same_words():
-    state = observed(DRAGONFLY_INFO, DRAGONFLY_CONFIG)
-    assert (state["eviction"], state["persistence"], state["threads"], state["keys"]) == ("lru", "none", 2, 21)
-    declared = parse("shop", {**CACHE, "engine": "dragonfly", "port": 7379}).mapping
-    assert drift(declared, state) == {
-        "max_clients": {"declared": 4000, "running": 64000},
-        "keepalive": {"declared": 60, "running": 300},
-    }
-
-
-@pytest.mark.parametrize(
-    ("config", "persistence"),
-    [
-        ({"appendonly": "yes", "save": "60 1"}, "aof"),
-        ({"appendonly": "no", "save": "60 1"}, "snapshot"),
-        ({"appendonly": "no", "save": "", "dbfilename": "dump.rdb"}, "none"),
-        ({"dbfilename": "dragonfly"}, "snapshot"),
-        ({"dbfilename": ""}, "none"),
-    ],
-)
-def test_persistence_is_what_would_survive_a_stop(config, persistence):
-    assert observed(REDIS_INFO, config)["persistence"] == persistence
