@@ -7,6 +7,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.benchfly.stores.plugins.module_utils import (
+    host_settings,
     store_capacity,
     store_dragonfly,
     store_plan,
@@ -14,7 +15,6 @@ from ansible_collections.benchfly.stores.plugins.module_utils import (
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.store_acl import config as acl_config
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import (
-    MIB,
     SpecError,
     StoreSpec,
     closest,
@@ -22,6 +22,8 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import 
 )
 
 Stores = Mapping[str, Mapping[str, Any]]
+# Settings of the kernel -> what they are of a host's Capacity.
+_LIMITS = {"net.core.somaxconn": "backlog", "fs.nr_open": "open_files"}
 
 
 def _parsed(stores: Stores) -> dict[str, StoreSpec]:
@@ -83,10 +85,20 @@ def store_open_files(stores: Stores) -> dict[str, int]:
     return {name: store_capacity.open_files(spec) for name, spec in _parsed(stores).items()}
 
 
-def store_problems(stores: Stores, memory_mb: int | None = None) -> list[str]:
-    """What is wrong with the stores of one host."""
-    memory = None if memory_mb is None else int(memory_mb) * MIB
-    return [str(problem) for problem in store_plan.host_problems(stores, memory)]
+def store_problems(
+    stores: Stores, capacity: Mapping[str, int | None] | None = None, kernel: Mapping[str, Any] | None = None
+) -> list[str]:
+    """What is wrong with the stores of one host, whose kernel will be set so."""
+    has = dict(capacity or {})
+    try:
+        declared = host_settings.parse({"memory": {}, "network": kernel or {}, "files": {}, host_settings.HUGEPAGE: ""})
+    except host_settings.SettingsError as error:
+        raise AnsibleFilterError(str(error)) from error
+    for setting in declared:
+        key = _LIMITS.get(setting.name)
+        if key and has.get(key) is not None:
+            has[key] = int(setting.target(str(has[key])))
+    return [str(problem) for problem in store_plan.host_problems(stores, store_capacity.Capacity(**has))]
 
 
 def store_fleet_problems(hostvars: Mapping[str, Any], groups: Mapping[str, list[str]]) -> list[str]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from ansible_collections.benchfly.stores.plugins.module_utils import store_dragonfly, store_redis
+from ansible_collections.benchfly.stores.plugins.module_utils import store_capacity, store_dragonfly, store_redis
+from ansible_collections.benchfly.stores.plugins.module_utils.store_capacity import Capacity
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import (
-    MIB,
     Problem,
     SpecError,
     StoreSpec,
@@ -16,42 +16,21 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import 
     parse_all,
 )
 
-# Resident memory runs above what the data takes; Dragonfly refuses writes from this ratio on.
-RSS_RATIO = 1.25
-# While Redis or Valkey write a snapshot or rewrite their log, pages that change exist twice.
-COPY_ON_WRITE_RATIO = 0.5
-# Of the host's memory; the rest is for the system.
-USABLE_RATIO = 0.9
-
 
 def engine_problems(spec: StoreSpec) -> list[Problem]:
     """What the store's engine cannot do of its specification."""
     return store_dragonfly.problems(spec) if spec.engine == "dragonfly" else store_redis.problems(spec)
 
 
-def resident_memory(spec: StoreSpec) -> int:
-    """Bytes of the host's memory that the store may take at worst."""
-    forks = spec.persistence != "none" and spec.engine != "dragonfly"
-    return int(spec.memory * (RSS_RATIO + (COPY_ON_WRITE_RATIO if forks else 0)))
-
-
-def host_problems(stores: Mapping[str, Mapping[str, object]], host_memory: int | None) -> list[Problem]:
-    """What is wrong with the stores of one host, each and together. `host_memory`: bytes, None when unknown."""
+def host_problems(stores: Mapping[str, Mapping[str, object]], capacity: Capacity) -> list[Problem]:
+    """What is wrong with the stores of one host, each and together."""
     try:
         specs = list(parse_all(stores).values())
     except SpecError as error:
         return list(error.problems)
     found = [problem for spec in specs for problem in engine_problems(spec)]
     found.extend(_shared_ports(specs))
-    need = sum(map(resident_memory, specs))
-    if host_memory is not None and need > host_memory * USABLE_RATIO:
-        reason = (
-            f"the stores may take {need // MIB} MiB with all overheads, and the host has "
-            f"{int(host_memory * USABLE_RATIO) // MIB} of its {host_memory // MIB} MiB to give"
-        )
-        given = ", ".join(f"{spec.name}.memory" for spec in specs)
-        found.append(Problem(given, None, reason, "Give them less memory, or move one to another host"))
-    return found
+    return [*found, *store_capacity.problems(specs, capacity)]
 
 
 def fleet_problems(

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import Problem, SpecError, StoreSpec
-from ansible_collections.benchfly.stores.plugins.module_utils.store_version import at_least
+from ansible_collections.benchfly.stores.plugins.module_utils.store_version import at_least, numbers
 
 # BLMOVE, with which RQ takes jobs, came with 6.2; Valkey began with 7.2.
 MINIMUM = {"redis": "6.2", "valkey": "7.2"}
 
 POLICIES = {"none": "noeviction", "lru": "allkeys-lru", "lfu": "allkeys-lfu", "random": "allkeys-random"}
+
+# Memory of what goes is given back in the background: Frappe clears a site's whole cache with one command.
+_LAZY_FREE = [
+    (f"lazyfree-lazy-{what}", "yes") for what in ("eviction", "expire", "server-del", "user-del", "user-flush")
+]
+# The log is rewritten when it has doubled, as a snapshot with what came since; store_capacity counts on it.
+_REWRITE = [
+    ("auto-aof-rewrite-percentage", "100"),
+    ("auto-aof-rewrite-min-size", "64mb"),
+    ("aof-use-rdb-preamble", "yes"),
+    ("no-appendfsync-on-rewrite", "no"),
+]
+# Redis's own; more would make calls slow that look for one field.
+_COMPACT_FIELDS = 128
 
 
 def problems(spec: StoreSpec) -> list[Problem]:
@@ -38,12 +52,19 @@ def directives(spec: StoreSpec, version: str) -> list[tuple[str, str]]:
         ("io-threads", str(spec.threads)),
         ("maxmemory", str(spec.memory)),
         ("maxmemory-policy", POLICIES.get(spec.eviction, spec.eviction)),
+        *_compact_hashes(spec, version),
+        *_LAZY_FREE,
         # One snapshot as soon as anything changed and max_loss has passed; "" turns them off, at shutdown too.
         ("save", f"{spec.max_loss} 1" if spec.persistence == "snapshot" else '""'),
         ("appendonly", "yes" if spec.persistence == "aof" else "no"),
     ]
+    if spec.eviction_samples is not None:
+        lines.append(("maxmemory-samples", str(spec.eviction_samples)))
     if spec.persistence == "aof":
-        lines.append(("appendfsync", "everysec" if spec.max_loss else "always"))
+        lines += [("appendfsync", "everysec" if spec.max_loss else "always"), *_REWRITE]
+    if spec.persistence == "snapshot":
+        # What can no longer be saved is not taken for safe; a cache goes on without.
+        lines.append(("stop-writes-on-bgsave-error", "yes" if spec.purpose == "queue" else "no"))
     if spec.threads > 1 and int(version.split(".")[0]) < 8:  # from 8 on, threads always read as well
         lines.append(("io-threads-do-reads", "yes"))
     return lines
@@ -79,6 +100,17 @@ def _listener(spec: StoreSpec) -> list[tuple[str, str]]:
         ("tls-key-file", spec.tls_key_file),
         # A bench has no certificate of its own to show.
         ("tls-auth-clients", "no"),
+    ]
+
+
+def _compact_hashes(spec: StoreSpec, version: str) -> list[tuple[str, str]]:
+    """Hashes that are kept in one piece of memory, which was called a ziplist before Redis 7."""
+    if spec.listpack_value is None:
+        return []
+    form = "listpack" if numbers(version) >= [7] else "ziplist"
+    return [
+        (f"hash-max-{form}-entries", str(_COMPACT_FIELDS)),
+        (f"hash-max-{form}-value", str(spec.listpack_value)),
     ]
 
 

@@ -15,6 +15,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_keys import 
     DRAGONFLY_BYTES_PER_THREAD,
     KEYS,
     SECRET_KEYS,
+    Key,
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.store_values import MIB as MIB
 from ansible_collections.benchfly.stores.plugins.module_utils.store_values import closest as closest
@@ -59,6 +60,8 @@ class StoreSpec:
     port: int
     memory: int
     eviction: str
+    eviction_samples: int | None
+    listpack_value: int | None
     persistence: str
     max_loss: int | None
     bind: str
@@ -142,22 +145,24 @@ def _unknown(name: str, key: str) -> Problem:
 
 
 def _complete(name: str, values: dict[str, Any]) -> StoreSpec:
-    engine, purpose = values["engine"], values["purpose"]
     for key in KEYS:
         if key.name not in values:
-            values[key.name] = key.default_for(engine, purpose)
-            if key.name == "threads":
-                values["threads"] = max(1, min(values["threads"], _fitting_threads(values)))
-    if values["max_loss"] is None:
-        values["max_loss"] = _MAX_LOSS[values["persistence"]]
+            values[key.name] = _default(key, values)
     return StoreSpec(name, **values)
 
 
-def _fitting_threads(values: Mapping[str, Any]) -> int:
-    """A default fits whatever else was given: as many threads as Dragonfly has memory for, and as there are CPUs."""
-    by_memory = values["memory"] // DRAGONFLY_BYTES_PER_THREAD if values["engine"] == "dragonfly" else values["threads"]
-    by_cpus = len(cpus_in(values["cpus"])) if values.get("cpus") else values["threads"]
-    return min(by_memory, by_cpus)
+def _default(key: Key, values: Mapping[str, Any]) -> Any:
+    """The default of a key, which fits whatever else was given."""
+    default = key.default_for(values["engine"], values["purpose"])
+    if key.name == "eviction_samples" and values["eviction"] == "none":
+        return None
+    if key.name == "max_loss":
+        return _MAX_LOSS[values["persistence"]]
+    if key.name == "threads":
+        by_memory = values["memory"] // DRAGONFLY_BYTES_PER_THREAD if values["engine"] == "dragonfly" else default
+        by_cpus = len(cpus_in(values["cpus"])) if values.get("cpus") else default
+        return max(1, min(default, by_memory, by_cpus))
+    return default
 
 
 def _contradictions(spec: StoreSpec) -> list[Problem]:
@@ -168,6 +173,8 @@ def _contradictions(spec: StoreSpec) -> list[Problem]:
     if spec.purpose == "cache" and spec.eviction == "none":
         reason = "would make every request fail once the cache is full"
         problems.append(spec.problem("eviction", reason, "Leave it out, or say lru"))
+    if spec.eviction == "none" and spec.eviction_samples is not None:
+        problems.append(spec.problem("eviction_samples", "has no meaning with eviction none", "Leave it out"))
     if spec.persistence == "none" and spec.max_loss is not None:
         problems.append(spec.problem("max_loss", "has no meaning with persistence none", "Leave it out"))
     if spec.password is None and not is_loopback(spec.bind):

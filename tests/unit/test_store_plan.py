@@ -5,64 +5,41 @@ from __future__ import annotations
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.benchfly.stores.plugins.filter import stores as filters
+from ansible_collections.benchfly.stores.plugins.module_utils.store_capacity import Capacity
 from ansible_collections.benchfly.stores.plugins.module_utils.store_plan import (
     address_of,
     fleet_problems,
     host_problems,
-    resident_memory,
     url,
 )
-from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import parse
 
-GIB = 1024**3
 CACHE = {"engine": "redis", "purpose": "cache", "port": 13000, "memory": "1gb"}
 QUEUE = {"engine": "redis", "purpose": "queue", "port": 11000, "memory": "1gb"}
 HOST = {"inventory_hostname": "store1", "ansible_host": "10.0.0.5"}
 
 
-def test_stores_that_fit_have_no_problems():
-    assert host_problems({"shop-cache": CACHE, "shop-queue": QUEUE}, 4 * GIB) == []
-
-
-@pytest.mark.parametrize(
-    ("given", "need"),
-    [
-        (CACHE, 1.25),
-        (QUEUE, 1.75),
-        ({**CACHE, "persistence": "snapshot"}, 1.75),
-        ({**QUEUE, "engine": "dragonfly"}, 1.25),
-    ],
-)
-def test_overheads_are_counted(given, need):
-    assert resident_memory(parse("shop", given)) == need * GIB
-
-
-def test_memory_beyond_the_host_is_refused_with_both_sums():
-    (problem,) = host_problems({"shop-cache": CACHE, "shop-queue": QUEUE}, 3 * GIB)
-    assert problem.key == "shop-cache.memory, shop-queue.memory"
-    assert "3072 MiB" in problem.reason
-    assert "2764 of" in problem.reason
-    assert host_problems({"shop-cache": CACHE, "shop-queue": QUEUE}, None) == []
+def test_stores_have_no_problems_on_a_host_of_which_nothing_is_known():
+    assert host_problems({"shop-cache": CACHE, "shop-queue": QUEUE}, Capacity()) == []
 
 
 def test_two_stores_on_one_port_are_refused():
-    (problem,) = host_problems({"one": CACHE, "two": {**CACHE, "memory": "2gb"}}, None)
+    (problem,) = host_problems({"one": CACHE, "two": {**CACHE, "memory": "2gb"}}, Capacity())
     assert (problem.key, problem.value) == ("two.port", 13000)
     assert problem.reason == "is also the port of one"
 
 
 def test_cache_and_queue_in_one_instance_are_refused():
-    (problem,) = host_problems({"shop-cache": CACHE, "shop-queue": {**QUEUE, "port": 13000}}, None)
+    (problem,) = host_problems({"shop-cache": CACHE, "shop-queue": {**QUEUE, "port": 13000}}, Capacity())
     assert "cache and queue in one instance" in problem.reason
 
 
 def test_what_an_engine_cannot_do_is_found_before_any_version_is_known():
-    found = host_problems({"one": {**CACHE, "engine": "dragonfly", "eviction": "lfu", "threads": 5}}, None)
+    found = host_problems({"one": {**CACHE, "engine": "dragonfly", "eviction": "lfu", "threads": 5}}, Capacity())
     assert [problem.key for problem in found] == ["one.eviction", "one.threads"]
 
 
 def test_wrong_specifications_are_reported_before_sums():
-    assert [problem.key for problem in host_problems({"one": {**CACHE, "port": 0}}, 1)] == ["one.port"]
+    assert [problem.key for problem in host_problems({"one": {**CACHE, "port": 0}}, Capacity(memory=1))] == ["one.port"]
 
 
 @pytest.mark.parametrize(
@@ -109,6 +86,7 @@ def test_benches_reach_a_store_as_ansible_does_unless_told_otherwise(store, host
         (CACHE, "redis://10.0.0.5:13000"),
         ({**CACHE, "password": "a/b:c@d%"}, "redis://:a%2Fb%3Ac%40d%25@10.0.0.5:13000"),
         ({**CACHE, "address": "fd00::5"}, "redis://[fd00::5]:13000"),
+        ({**CACHE, "tls_cert_file": "/a", "tls_key_file": "/b", "password": "x"}, "rediss://:x@10.0.0.5:13000"),
     ],
 )
 def test_url(store, expected):
@@ -139,3 +117,37 @@ def test_filters_choose_by_engine_and_render_every_store():
     assert "--dir=/srv/b/data" in filters.dragonfly_flags({"b": stores["b"]}, "1.40.1", "/srv")["b"]
     with pytest.raises(AnsibleFilterError, match=r"a\.engine: 'redis' 6\.0\.9 is too old"):
         filters.redis_conf({"a": CACHE}, "6.0.9", "/srv")
+
+
+def test_filters_tell_what_a_role_needs_beside_the_configuration():
+    stores = {"a": {**CACHE, "password": "x", "acl": {"shop": "on >pw +@all"}}, "b": {**QUEUE, "threads": 2}}
+    assert filters.store_passwords(stores) == {"a": "x"}
+    assert filters.store_open_files(stores) == {"a": 4072, "b": 4080}
+    assert filters.store_acl(stores)["b"] == ""
+    assert [line.split()[:2] for line in filters.store_acl(stores)["a"].splitlines()] == [
+        ["user", "default"],
+        ["user", "shop"],
+    ]
+    assert "pw" not in filters.store_acl(stores)["a"]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "has", "refused"),
+    [
+        ({}, 128, True),
+        ({}, None, False),
+        ({"net.core.somaxconn": ">= 4096"}, 128, False),
+        ({"net.core.somaxconn": 511}, 128, False),
+        ({"net.core.somaxconn": "<= 256"}, 4096, True),
+        ({"net.core.somaxconn": ">= 4096"}, 8192, False),
+    ],
+)
+def test_the_kernel_counts_as_the_host_is_going_to_be(kernel, has, refused):
+    found = filters.store_problems({"a": CACHE}, {"backlog": has}, kernel)
+    assert bool(found) is refused
+    assert all(problem.startswith("a.backlog: 511 is more than the host lets wait") for problem in found)
+
+
+def test_a_wrong_setting_of_the_kernel_is_refused():
+    with pytest.raises(AnsibleFilterError, match="is no name of a sysctl"):
+        filters.store_problems({"a": CACHE}, {}, {"somaxconn": 1})

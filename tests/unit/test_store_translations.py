@@ -7,126 +7,66 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.benchfly.stores.plugins.module_utils import store_dragonfly, store_redis
-from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import KEYS, SpecError, parse
+from ansible_collections.benchfly.stores.plugins.module_utils.store_keys import ENGINES, KEYS
+from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import SpecError, parse
 from ansible_collections.benchfly.stores.plugins.module_utils.store_version import version_in
+from tests.unit.store_cases import CASES, ELSEWHERE, VERSIONS, Case, lines
 
 HELPFULL = Path(__file__).parents[1] / "data/dragonfly/helpfull.txt"
-VERSIONS = {"redis": "7.0.15", "valkey": "8.0.1", "dragonfly": "1.40.1"}
+EVERY = [(engine, case) for engine in ENGINES for case in CASES]
 
-# Keys whose value no configuration file holds.
-ELSEWHERE = {"engine", "purpose", "address", "password"}
 
-# key, value, other keys it needs, lines of redis.conf, lines of the flag file (None: Dragonfly refuses it)
-CASES = [
-    ("port", 7001, {}, ["port 7001"], ["--port=7001"]),
-    ("memory", "1gb", {}, ["maxmemory 1073741824"], ["--maxmemory=1073741824"]),
-    ("eviction", "lru", {}, ["maxmemory-policy allkeys-lru"], ["--cache_mode=true"]),
-    ("eviction", "lfu", {}, ["maxmemory-policy allkeys-lfu"], None),
-    ("eviction", "random", {}, ["maxmemory-policy allkeys-random"], None),
-    ("eviction", "volatile-lru", {}, ["maxmemory-policy volatile-lru"], None),
-    ("eviction", "volatile-lfu", {}, ["maxmemory-policy volatile-lfu"], None),
-    ("eviction", "volatile-random", {}, ["maxmemory-policy volatile-random"], None),
-    ("eviction", "volatile-ttl", {}, ["maxmemory-policy volatile-ttl"], None),
-    ("eviction", "none", {"purpose": "queue"}, ["maxmemory-policy noeviction"], ["--cache_mode=false"]),
-    ("persistence", "none", {}, ['save ""', "appendonly no"], ["--dbfilename="]),
-    ("persistence", "aof", {}, ['save ""', "appendonly yes", "appendfsync everysec"], None),
-    ("persistence", "snapshot", {}, ["save 60 1", "appendonly no"],
-     ["--dbfilename=dragonfly", "--snapshot_cron=*/1 * * * *"]),
-    ("max_loss", 0, {"persistence": "aof"}, ["appendfsync always"], None),
-    ("max_loss", 1, {"persistence": "aof"}, ["appendfsync everysec"], None),
-    ("max_loss", 90, {"persistence": "snapshot"}, ["save 90 1"], None),
-    ("max_loss", 300, {"persistence": "snapshot"}, ["save 300 1"], ["--snapshot_cron=*/5 * * * *"]),
-    ("max_loss", 7200, {"persistence": "snapshot"}, ["save 7200 1"], ["--snapshot_cron=0 */2 * * *"]),
-    ("max_loss", 5400, {"persistence": "snapshot"}, ["save 5400 1"], None),
-    ("max_loss", 86400, {"persistence": "snapshot"}, ["save 86400 1"], None),
-    ("bind", "10.0.0.5", {"password": "x"}, ["bind 10.0.0.5"], ["--bind=10.0.0.5"]),
-    ("threads", 2, {}, ["io-threads 2"], ["--proactor_threads=2"]),
-    ("threads", 3, {}, ["io-threads 3"], None),
-    ("databases", 4, {}, ["databases 4"], ["--dbnum=4"]),
-    ("max_clients", 100, {}, ["maxclients 100"], ["--maxclients=100"]),
-    ("keepalive", 30, {}, ["tcp-keepalive 30"], ["--tcp_keepalive=30"]),
-    ("idle_timeout", 900, {}, ["timeout 900"], ["--timeout=900"]),
-    ("cpus", "0-1", {}, [], ["--proactor_affinity_mode=on"]),
-    ("tls_cert_file", "/etc/ssl/a.crt", {"tls_key_file": "/etc/ssl/a.key", "password": "x"},
-     ["port 0", "tls-port 7000", "tls-cert-file /etc/ssl/a.crt", "tls-key-file /etc/ssl/a.key", "tls-auth-clients no"],
-     ["--port=7000", "--tls=true", "--tls_cert_file=/etc/ssl/a.crt", "--tls_key_file=/etc/ssl/a.key"]),
-    ("tls_cert_file", "/etc/ssl/a.crt", {"tls_key_file": "/etc/ssl/a.key"}, ["tls-port 7000"], None),
-    ("tls_key_file", "/etc/ssl/b.key", {"tls_cert_file": "/etc/ssl/a.crt", "password": "x"},
-     ["tls-key-file /etc/ssl/b.key"], ["--tls_key_file=/etc/ssl/b.key"]),
-    ("acl", {"shop": "on >pw ~rq:* +@all"}, {}, ['aclfile "/srv/shop/users.acl"'], ["--aclfile=/srv/shop/users.acl"]),
-    ("acl", {"shop": "on >pw ~rq:* (+get ~x)"}, {}, ['aclfile "/srv/shop/users.acl"'], None),
-    ("backlog", 1024, {}, ["tcp-backlog 1024"], ["--tcp_backlog=1024"]),
-]  # fmt: skip
+def named(value):
+    return f"{value.key}={value.value}" if isinstance(value, Case) else None
 
 
 def spec(engine, **given):
-    return parse("shop", {"engine": engine, "purpose": "cache", "port": 7000, "memory": "512mb", **given})
+    return parse("shop", {"engine": engine, "purpose": "cache", "port": 6379, "memory": "512mb", **given})
 
 
-def lines(engine, **given):
-    translation = store_dragonfly if engine == "dragonfly" else store_redis
-    return translation.config(spec(engine, **given), VERSIONS[engine], "/srv/shop").splitlines()
-
-
-def refusal(engine, **given):
+def refusal(engine, version=None, **given):
     with pytest.raises(SpecError) as error:
-        lines(engine, **given)
+        lines(spec(engine, **given), version)
     (problem,) = error.value.problems
     return problem
 
 
-def test_every_key_is_among_the_cases():
-    assert {case[0] for case in CASES} == {key.name for key in KEYS} - ELSEWHERE
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_key_has_a_case_for_every_engine(engine):
+    """A key that an engine takes is shown there; one that it does not take is refused there by name."""
+    known = {key.name for key in KEYS} - ELSEWHERE
+    taken = {case.key for case in CASES if case.expected(engine) is not None}
+    refused = {case.blames or case.key for case in CASES if case.expected(engine) is None}
+    assert {case.key for case in CASES} == known
+    assert taken | refused == known
+    assert known - taken == ({"eviction_samples"} if engine == "dragonfly" else set())
 
 
-@pytest.mark.parametrize("engine", ["redis", "valkey"])
-@pytest.mark.parametrize(("key", "value", "others", "expected"), [case[:4] for case in CASES])
-def test_redis_and_valkey(engine, key, value, others, expected):
-    assert set(expected) <= set(lines(engine, **{key: value, **others}))
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "others", "expected"), [(*case[:3], case[4]) for case in CASES if case[4] is not None]
-)
-def test_dragonfly(key, value, others, expected):
-    assert set(expected) <= set(lines("dragonfly", **{"memory": "512mb", key: value, **others}))
-
-
-@pytest.mark.parametrize(("key", "value", "others"), [case[:3] for case in CASES if case[4] is None])
-def test_dragonfly_refuses_what_it_cannot_do(key, value, others):
-    problem = refusal("dragonfly", **{key: value, **others})
-    blamed = "persistence" if others.get("persistence") == "aof" else key
-    assert problem.key == f"shop.{blamed}"
+@pytest.mark.parametrize("choice", ["eviction", "persistence"])
+def test_every_word_of_a_choice_has_a_case(choice):
+    (key,) = [key for key in KEYS if key.name == choice]
+    assert {case.value for case in CASES if case.key == choice} == set(key.type.values)
 
 
 @pytest.mark.parametrize(
-    ("given", "key", "remedy"),
-    [
-        ({"eviction": "volatile-lru"}, "eviction", "Say lru"),
-        ({"persistence": "aof"}, "persistence", "Say snapshot"),
-        ({"persistence": "snapshot", "max_loss": 30}, "max_loss", "Say 60"),
-        ({"memory": "1gb", "threads": 8}, "threads", "Say threads: 4, or memory: 2048mb"),
-        ({"memory": "100mb"}, "memory", "Say memory: 256mb"),
-        ({"memory": "100mb", "threads": 2}, "memory", "Say memory: 512mb"),
-    ],
+    ("engine", "case"), [each for each in EVERY if each[1].expected(each[0]) is not None], ids=named
 )
-def test_a_refusal_of_dragonfly_names_the_nearest(given, key, remedy):
-    problem = refusal("dragonfly", **given)
-    assert problem.key == f"shop.{key}"
-    assert problem.remedy.startswith(remedy)
+def test_what_it_becomes(engine, case):
+    assert set(case.expected(engine)) - set(lines(case.spec(engine))) == set()
 
 
-@pytest.mark.parametrize(
-    ("given", "remedy"),
-    [
-        ({"persistence": "aof", "max_loss": 60}, "persistence: snapshot"),
-        ({"persistence": "snapshot", "max_loss": 0}, "persistence: aof"),
-    ],
-)
-def test_a_refusal_of_redis_names_the_nearest(given, remedy):
-    problem = refusal("redis", **given)
-    assert problem.key == "shop.max_loss"
-    assert remedy in problem.remedy
+@pytest.mark.parametrize(("engine", "case"), [each for each in EVERY if each[1].expected(each[0]) is None], ids=named)
+def test_what_it_is_refused_for(engine, case):
+    with pytest.raises(SpecError) as error:
+        lines(case.spec(engine))
+    assert [problem.key for problem in error.value.problems] == [f"shop.{case.blames or case.key}"]
+
+
+@pytest.mark.parametrize("purpose", ["cache", "queue"])
+def test_redis_gives_memory_back_in_the_background(purpose):
+    written = lines(spec("redis", purpose=purpose))
+    for what in ("eviction", "expire", "server-del", "user-del", "user-flush"):
+        assert f"lazyfree-lazy-{what} yes" in written
 
 
 @pytest.mark.parametrize(
@@ -135,18 +75,47 @@ def test_a_refusal_of_redis_names_the_nearest(given, remedy):
      ("valkey", "7.2.9", True), ("valkey", "8.0.1", False)],
 )  # fmt: skip
 def test_threads_are_told_to_read_where_they_must_be(engine, version, reads):
-    text = store_redis.config(spec(engine, threads=2), version, "/srv/shop")
-    assert ("io-threads-do-reads yes" in text) is reads
+    assert ("io-threads-do-reads yes" in lines(spec(engine, threads=2), version)) is reads
+
+
+@pytest.mark.parametrize(("version", "form"), [("6.2.14", "ziplist"), ("7.0.15", "listpack"), ("8.0.2", "listpack")])
+def test_compact_hashes_have_the_name_of_their_version(version, form):
+    assert {f"hash-max-{form}-entries 128", f"hash-max-{form}-value 1024"} <= set(lines(spec("redis"), version))
 
 
 @pytest.mark.parametrize(
-    ("engine", "version", "minimum"),
-    [("redis", "6.0.16", "6.2"), ("valkey", "7.0.0", "7.2"), ("dragonfly", "1.39.2", "1.40"), ("redis", "", "6.2")],
-)
-def test_a_version_that_is_too_old_is_refused(engine, version, minimum):
-    translation = store_dragonfly if engine == "dragonfly" else store_redis
-    with pytest.raises(SpecError, match=re.escape(f"too old. Install {minimum} or newer")):
-        translation.config(spec(engine), version, "/srv/shop")
+    ("engine", "purpose", "version", "minimum"),
+    [("redis", "cache", "6.0.16", "6.2"), ("redis", "queue", "", "6.2"), ("valkey", "cache", "7.0.0", "7.2"),
+     ("dragonfly", "cache", "1.37.0", "1.38"), ("dragonfly", "queue", "1.39.2", "1.40")],
+)  # fmt: skip
+def test_a_version_that_is_too_old_is_refused(engine, purpose, version, minimum):
+    problem = refusal(engine, version, purpose=purpose)
+    assert (problem.key, problem.value) == ("shop.engine", engine)
+    assert (problem.reason, problem.remedy) == (f"{version} is too old", f"Install {minimum} or newer")
+
+
+def test_a_flag_that_the_version_does_not_have_is_refused_with_the_version_that_has():
+    with pytest.raises(SpecError) as error:
+        lines(spec("dragonfly", listpack_value=512), "1.38.2")
+    assert [str(problem) for problem in error.value.problems] == [
+        "shop.engine: 'dragonfly' 1.38.2 has no --listpack_max_field_len yet. Install 1.39 or newer.",
+        "shop.engine: 'dragonfly' 1.38.2 has no --listpack_max_bytes yet. Install 1.39 or newer.",
+    ]
+    assert lines(spec("dragonfly"), "1.38.2")
+
+
+def test_every_flag_that_is_written_has_its_first_version_and_is_known_to_the_real_server():
+    recorded = set(re.findall(r"^    --(\w+) ", HELPFULL.read_text(), re.MULTILINE))
+    written = {
+        line[2:].partition("=")[0]
+        for case in CASES
+        if case.dragonfly is not None
+        for line in lines(case.spec("dragonfly"))
+        if line.startswith("--")
+    }
+    assert written == set(store_dragonfly.FLAGS)
+    assert written <= recorded
+    assert len(recorded) > 200
 
 
 def test_redis_files_are_below_the_folder_even_with_a_blank_in_its_name():
@@ -155,41 +124,36 @@ def test_redis_files_are_below_the_folder_even_with_a_blank_in_its_name():
     assert 'include "/srv/my \\"shop\\"/auth.conf"' in text
 
 
-@pytest.mark.parametrize("purpose", ["cache", "queue"])
-def test_dragonfly_gets_only_flags_that_it_knows(purpose):
-    known = set(re.findall(r"^    --(\w+) ", HELPFULL.read_text(), re.MULTILINE))
-    flags = store_dragonfly.flags(spec("dragonfly", purpose=purpose), "1.40.1", "/srv/shop")
-    assert {name for name, _ in flags} <= known
-    assert len(known) > 200
-
-
-@pytest.mark.parametrize("purpose", ["cache", "queue"])
-def test_a_flag_file_has_no_quotes_and_no_trailing_blanks(purpose):
-    for line in lines("dragonfly", purpose=purpose):
+@pytest.mark.parametrize("case", [case for case in CASES if case.dragonfly is not None], ids=named)
+def test_a_flag_file_has_no_quotes_and_no_trailing_blanks(case):
+    text = store_dragonfly.config(case.spec("dragonfly"), VERSIONS["dragonfly"], "/srv/shop")
+    for line in text.splitlines():
         assert re.fullmatch(r"#.*|--\w+=\S.*|--dbfilename=", line)
         assert line == line.rstrip()
         assert not set(line) & set("'\"")
 
 
 def test_dragonfly_is_set_up_for_frappe():
-    cache, queue = lines("dragonfly"), lines("dragonfly", purpose="queue")
+    cache, queue = lines(spec("dragonfly")), lines(spec("dragonfly", purpose="queue"))
     for line in ("--keys_output_limit=1000000", "--max_multi_bulk_len=1000001", "--version_check=false",
-                 "--proactor_affinity_mode=off", "--primary_port_http_enabled=false"):  # fmt: skip
+                 "--proactor_affinity_mode=off", "--primary_port_http_enabled=false", "--bind=127.0.0.1"):  # fmt: skip
         assert line in cache
         assert line in queue
-    allowed = "--lua_undeclared_keys_shas=0f72f97be1eabbfce0148fd466da8c4ad73236fe"
-    assert allowed in queue
-    assert allowed not in cache
+    for line in ("--lua_undeclared_keys_shas=0f72f97be1eabbfce0148fd466da8c4ad73236fe",
+                 "--pubsub_slow_subscriber_timeout_ms=5000"):  # fmt: skip
+        assert line in queue
+        assert line not in cache
 
 
-@pytest.mark.parametrize("engine", ["redis", "valkey", "dragonfly"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_the_password_is_in_the_secret_file_alone(engine):
     translation = store_dragonfly if engine == "dragonfly" else store_redis
-    with_password = spec(engine, password="s3cret%$")
+    with_password = spec(engine, password="s3cret%$", acl={"shop": "on >s3cret2 +@all"})
     assert "s3cret" not in translation.config(with_password, VERSIONS[engine], "/srv/shop")
     expected = "DFLY_requirepass='s3cret%$'\n" if engine == "dragonfly" else "requirepass s3cret%$\n"
     assert translation.secret(with_password) == expected
     assert translation.secret(spec(engine)) == "# no password\n"
+    assert [line for line in lines(with_password) if "s3cret" in line] == [expected.rstrip()]
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ from ansible.module_utils.common.validation import (  # type: ignore[import-unty
     check_type_float,
     check_type_int,
 )
+from ansible_collections.benchfly.stores.plugins.module_utils import host_capacity
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import MIB, SpecError, closest, parse
 
 from benchfly.errors import InventoryError, Problem
-from benchfly.fleet import machine, rules
+from benchfly.fleet import rules
 from benchfly.fleet.inventory import Inventory
 from benchfly.fleet.model import Bench, Fleet, Host, Store
 from benchfly.paths import collection
@@ -73,7 +74,7 @@ def _distinct(problems: Sequence[Problem]) -> list[Problem]:
 def _host(inventory: Inventory, name: str) -> Host:
     is_local = inventory.value(name, "ansible_connection") in _LOCAL
     address = "127.0.0.1" if is_local else str(inventory.value(name, "ansible_host") or name)
-    return Host(name, address, is_local, machine.memory() if is_local else _known_memory(inventory, name))
+    return Host(name, address, is_local, host_capacity.memory() if is_local else _known_memory(inventory, name))
 
 
 def _known_memory(inventory: Inventory, host: str) -> int | None:

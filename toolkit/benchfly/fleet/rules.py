@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.benchfly.stores.plugins.module_utils import store_plan
+from ansible_collections.benchfly.stores.plugins.module_utils.store_capacity import Capacity
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import Problem as SpecProblem
 
 from benchfly.errors import Problem
@@ -23,9 +24,9 @@ def machine_problems(stores: Sequence[Store], hosts: Mapping[str, Host], where: 
     for store in stores:
         machines[hosts[store.host].machine].setdefault(store.name, store)
     for carried in machines.values():
-        memory = hosts[next(iter(carried.values())).host].memory
+        capacity = Capacity(memory=hosts[next(iter(carried.values())).host].memory)
         specifications = {name: store.spec.mapping for name, store in carried.items()}
-        for problem in store_plan.host_problems(specifications, memory):
+        for problem in store_plan.host_problems(specifications, capacity):
             host = carried[problem.key.partition(".")[0]].host
             yield _placed(problem, host, f"stores.{problem.key}", where)
 
