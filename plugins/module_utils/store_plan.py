@@ -13,7 +13,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import 
     SpecError,
     StoreSpec,
     closest,
-    parse_all,
+    parse,
 )
 
 
@@ -23,14 +23,20 @@ def engine_problems(spec: StoreSpec) -> list[Problem]:
 
 
 def host_problems(stores: Mapping[str, Mapping[str, object]], capacity: Capacity) -> list[Problem]:
-    """What is wrong with the stores of one host, each and together."""
-    try:
-        specs = list(parse_all(stores).values())
-    except SpecError as error:
-        return list(error.problems)
-    found = [problem for spec in specs for problem in engine_problems(spec)]
-    found.extend(_shared_ports(specs))
-    return [*found, *store_capacity.problems(specs, capacity)]
+    """What is wrong with the stores of one host, each and, when all can be read, together."""
+    specs, found = [], []
+    for name, given in stores.items():
+        try:
+            spec = parse(name, given)
+        except SpecError as error:
+            found.extend(error.problems)
+        else:
+            specs.append(spec)
+            found.extend(engine_problems(spec))
+    if len(specs) == len(stores):
+        found.extend(_shared_ports(specs))
+        found.extend(store_capacity.problems(specs, capacity))
+    return found
 
 
 def fleet_problems(

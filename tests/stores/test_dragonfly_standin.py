@@ -37,6 +37,7 @@ def run(folder: Path, *arguments: str, **variables: str) -> subprocess.Completed
         (["--maxmemory=lots"], "ERROR: Illegal value 'lots' specified for flag 'maxmemory'; Use human-readable format"),
         (["--snapshot_cron=every hour"], "specified for flag 'snapshot_cron'; cron expression must have six fields"),
         (["--flagfile=/nowhere"], "ERROR: Can't open flagfile /nowhere"),
+        (["--maxmemory=1gb", "--proactor_threads=1", "--tls"], "TLS configured but no authentication method is used!"),
         (["--maxmemory=1gb", "--proactor_threads=1", "--dbfilename=a.rdb"], "'.rdb' extension was given"),
     ],
 )
