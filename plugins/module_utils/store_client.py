@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import redact
+from ansible_collections.benchfly.stores.plugins.module_utils.store_version import server_in
 
 try:
     import redis
@@ -46,12 +47,7 @@ def connect(url: str, name: str = CLIENT_NAME, timeout: float = 10.0) -> Any:
 
 def server(client: Any) -> dict[str, str]:
     """Which engine answers, and its version: `{engine, version}`."""
-    info = client.info("server")
-    if "dragonfly_version" in info:
-        return {"engine": "dragonfly", "version": str(info["dragonfly_version"]).replace("df-v", "")}
-    if "valkey_version" in info:
-        return {"engine": "valkey", "version": str(info["valkey_version"])}
-    return {"engine": "redis", "version": str(info["redis_version"])}
+    return server_in(client.info("server"))
 
 
 def clients(client: Any) -> list[dict[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import Problem, StoreSpec
 
@@ -21,6 +22,15 @@ def version_in(banner: str, engine: str) -> str | None:
     """The version in what `<binary> --version` printed, or None when it is not that engine."""
     match = _BANNERS[engine].search(_COLOURS.sub("", banner))
     return match.group(1) if match else None
+
+
+def server_in(info: Mapping[str, str]) -> dict[str, str]:
+    """Which engine answers, and its version, in the fields of INFO: `{engine, version}`."""
+    if "dragonfly_version" in info:
+        return {"engine": "dragonfly", "version": str(info["dragonfly_version"]).replace("df-v", "")}
+    if "valkey_version" in info:
+        return {"engine": "valkey", "version": str(info["valkey_version"])}
+    return {"engine": "redis", "version": str(info["redis_version"])}
 
 
 def at_least(spec: StoreSpec, version: str, minimum: str) -> list[Problem]:
