@@ -45,6 +45,15 @@ def store_refusals(stores: Specs, looks: Looks, engine: str, config_name: str) -
     return lines
 
 
+def store_uses(looks: Looks) -> list[str]:
+    """Why stores may not be removed, a line for each that is in use."""
+    return [
+        f"{name} holds {look['observed']['keys']} keys and has {look['observed']['clients']} clients"
+        for name, look in looks.items()
+        if look["observed"] and (look["observed"]["keys"] or look["observed"]["clients"])
+    ]
+
+
 def store_named(texts: Mapping[str, str], name: str) -> dict[str, dict[str, str]]:
     """One text of each store as its file of that name; none where there is no text."""
     return {store: {name: text} if text else {} for store, text in texts.items()}
@@ -122,4 +131,5 @@ class FilterModule:
             "store_restart": store_restart,
             "store_shell": store_shell,
             "store_units": store_units,
+            "store_uses": store_uses,
         }

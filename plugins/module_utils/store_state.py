@@ -11,7 +11,7 @@ CONFIG_NAMES = ("save", "appendonly", "dbfilename")
 
 
 def observed(engine: str, info: Mapping[str, str], config: Mapping[str, str | None]) -> dict[str, Any]:
-    """What runs: `pid`, `keys` (how many it holds), `memory` and `used` (bytes), `persistence` as a specification says,
+    """What runs: `pid`, `keys` (how many it holds), `clients` (other than the one that asks), `memory` and `used` (bytes), `persistence` as a specification says,
     and `version`, None when the server does not tell that it is one of that engine.
 
     info: fields of INFO. config: answers to CONFIG GET by CONFIG_NAMES, None for a name that the server does not know.
@@ -19,6 +19,7 @@ def observed(engine: str, info: Mapping[str, str], config: Mapping[str, str | No
     return {
         "pid": int(info["process_id"]),
         "keys": sum(_keys(value) for field, value in info.items() if re.fullmatch(r"db\d+", field)),
+        "clients": int(info["connected_clients"]) - 1,
         "memory": int(info["maxmemory"]),
         "used": int(info["used_memory"]),
         "persistence": _persistence(config),

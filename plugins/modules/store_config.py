@@ -13,11 +13,6 @@ short_description: Change settings of running stores
 description:
   - Sets each with CONFIG SET. The files, which say what a store starts with, are not its concern.
 options:
-  engine:
-    description: Engine of the stores.
-    type: str
-    choices: [redis, valkey, dragonfly]
-    required: true
   stores:
     description: Names and complete specifications of the stores, without passwords.
     type: dict
@@ -39,7 +34,6 @@ attributes:
 EXAMPLES = r"""
 - name: Give the cache more memory while it runs
   benchfly.stores.store_config:
-    engine: redis
     stores: "{{ stores | benchfly.stores.store_spec('redis') }}"
     passwords: "{{ stores | benchfly.stores.store_passwords }}"
     settings:
@@ -56,13 +50,13 @@ refused:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.benchfly.stores.plugins.module_utils.store_resp import ReplyError, to_store
-from ansible_collections.benchfly.stores.plugins.module_utils.store_settings import LIVE_SETTINGS, asked
+from ansible_collections.benchfly.stores.plugins.module_utils.store_settings import asked
 
 
-def change(engine: str, spec: dict, password: str, settings: dict) -> dict:
+def change(spec: dict, password: str, settings: dict) -> dict:
     """Set each setting; those that were refused, with the server's words. Raises OSError, ReplyError."""
     refused = {}
-    words = asked(engine, settings)
+    words = asked(spec["engine"], settings)
     with to_store(spec) as connection:
         if password:
             connection.call("AUTH", password)
@@ -77,7 +71,6 @@ def change(engine: str, spec: dict, password: str, settings: dict) -> dict:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "engine": {"type": "str", "choices": list(LIVE_SETTINGS), "required": True},
             "stores": {"type": "dict", "required": True},
             "passwords": {"type": "dict", "default": {}, "no_log": True},
             "settings": {"type": "dict", "required": True},
@@ -87,7 +80,7 @@ def main() -> None:
     given, refused = module.params, {}
     for name, settings in {} if module.check_mode else given["settings"].items():
         try:
-            no = change(given["engine"], given["stores"][name], given["passwords"].get(name) or "", settings)
+            no = change(given["stores"][name], given["passwords"].get(name) or "", settings)
         except (OSError, ReplyError) as error:
             module.fail_json(msg="{0}, port {1[port]}: {2}".format(name, given["stores"][name], error))
         if no:

@@ -11,16 +11,11 @@ author: The benchfly authors
 version_added: 0.1.0
 short_description: Compare stores three ways, as declared, as on disk and as they run
 description:
-  - Looks at all stores of one engine on the host at once, and needs no Redis client there.
+  - Looks at all given stores of the host at once, and needs no Redis client there.
   - Without O(wait) it looks once, never fails, and says what differs.
   - With O(wait) it fails unless in that time every store answers, asks for its password, accepts it, and is as
     declared.
 options:
-  engine:
-    description: Engine of the stores.
-    type: str
-    choices: [redis, valkey, dragonfly]
-    required: true
   stores:
     description: Names and complete specifications of the stores, without passwords.
     type: dict
@@ -30,13 +25,13 @@ options:
     type: dict
     default: {}
   configs:
-    description: Declared configuration of each store, as text.
+    description: Declared configuration of each store, as text; one without is not compared.
     type: dict
-    required: true
+    default: {}
   config_name:
     description: Name of the configuration's file.
     type: str
-    required: true
+    default: ""
   base_dir:
     description: Each store has a folder of its own name in it.
     type: path
@@ -62,7 +57,6 @@ attributes:
 EXAMPLES = r"""
 - name: Wait until the queue store is as declared
   benchfly.stores.store_info:
-    engine: redis
     stores: "{{ stores | benchfly.stores.store_spec('redis') }}"
     passwords: "{{ stores | benchfly.stores.store_passwords }}"
     configs: "{{ stores | benchfly.stores.redis_conf('7.0.15', '/var/lib/benchfly') }}"
@@ -79,7 +73,7 @@ stores:
       run as declared in C(change), which is C(live), C(restart) or C(file); C(wrong), other differences, key to
       C(declared) and C(running), where C(password) differs also when the store has one and none was declared, and
       C(directory) is where the process runs that answers; C(files), names in the store's folder; C(unit), with
-      C(active), C(enabled) and C(stale), which is true when systemd has not read the unit's file.
+      C(there), C(active), C(enabled) and C(stale), which is true when systemd has not read the unit's file.
   type: dict
   returned: always
 user_exists:
@@ -98,7 +92,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils import store_setti
 from ansible_collections.benchfly.stores.plugins.module_utils.store_resp import Connection, ReplyError, to_store
 from ansible_collections.benchfly.stores.plugins.module_utils.store_state import CONFIG_NAMES, observed
 
-UNIT_PROPERTIES = ("Id", "ActiveState", "UnitFileState", "NeedDaemonReload")
+UNIT_PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload")
 
 
 class Store:
@@ -106,9 +100,10 @@ class Store:
 
     def __init__(self, module: AnsibleModule, name: str) -> None:
         given = module.params
-        self.name, self.engine, self.spec = name, given["engine"], given["stores"][name]
+        self.name, self.spec = name, given["stores"][name]
+        self.engine = self.spec["engine"]
         self.password = given["passwords"].get(name) or ""
-        self.declared = store_settings.read(given["configs"][name], self.engine)
+        self.declared = store_settings.read(given["configs"].get(name, ""), self.engine)
         self.directory = os.path.join(given["base_dir"], name)
         self.config_name = given["config_name"]
 
@@ -202,6 +197,7 @@ def units_of(module: AnsibleModule, names: list) -> dict:
     states = {block.get("Id"): block for block in blocks}
     return {
         name: {
+            "there": states[unit]["LoadState"] != "not-found",
             "active": states[unit]["ActiveState"] == "active",
             "enabled": states[unit]["UnitFileState"] == "enabled",
             "stale": states[unit]["NeedDaemonReload"] == "yes",
@@ -221,11 +217,10 @@ def exists(user: str) -> bool:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "engine": {"type": "str", "choices": list(store_settings.LIVE_SETTINGS), "required": True},
             "stores": {"type": "dict", "required": True},
             "passwords": {"type": "dict", "default": {}, "no_log": True},
-            "configs": {"type": "dict", "required": True},
-            "config_name": {"type": "str", "required": True},
+            "configs": {"type": "dict", "default": {}},
+            "config_name": {"type": "str", "default": ""},
             "base_dir": {"type": "path", "required": True},
             "units": {"type": "bool", "default": False},
             "user": {"type": "str", "default": ""},

@@ -15,17 +15,25 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_settings imp
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.store_state import observed
 
-REDIS_INFO = {"process_id": "42", "maxmemory": "1073741824", "used_memory": "900000", "redis_version": "7.0.15",
+REDIS_INFO = {"process_id": "42", "connected_clients": "3", "maxmemory": "1073741824", "used_memory": "900000", "redis_version": "7.0.15",
               "db0": "keys=5,expires=0,avg_ttl=0", "db1": "keys=2,expires=0,avg_ttl=0"}  # fmt: skip
 # Fields of a recorded Dragonfly, which knows neither save nor appendonly.
-DRAGONFLY_INFO = {"process_id": "43", "tcp_port": "7379", "maxmemory": "1073741824", "maxmemory_policy": "eviction",
+DRAGONFLY_INFO = {"process_id": "43", "connected_clients": "1", "tcp_port": "7379", "maxmemory": "1073741824", "maxmemory_policy": "eviction",
                   "used_memory": "1", "thread_count": "2", "db0": "keys=21,expires=0,hits=20,misses=0",
                   "redis_version": "7.4.0", "dragonfly_version": "df-v1.40.0-87-gf8eca6d0b"}  # fmt: skip
 
 
 def test_what_a_redis_says_of_itself() -> None:
     state = observed("redis", REDIS_INFO, {"save": "", "appendonly": "no", "dbfilename": "dump.rdb"})
-    assert state == {"pid": 42, "keys": 7, "memory": 2**30, "used": 900000, "persistence": "none", "version": "7.0.15"}
+    assert state == {
+        "pid": 42,
+        "keys": 7,
+        "clients": 2,
+        "memory": 2**30,
+        "used": 900000,
+        "persistence": "none",
+        "version": "7.0.15",
+    }
 
 
 def test_what_a_dragonfly_says_of_itself() -> None:
