@@ -6,13 +6,14 @@ export PIP_CACHE_DIR := $(CURDIR)/.benchfly/cache/pip
 export MPLCONFIGDIR := $(CURDIR)/.benchfly/cache/matplotlib
 export ANSIBLE_HOME := $(CURDIR)/.benchfly/cache/ansible
 
-.PHONY: help demo test fleet-test lint setup lock dist clean
+.PHONY: help demo test fleet-test lint docs setup lock dist clean
 
 help:
 	@echo 'make demo   moves a stand-in bench to other stores and back on this machine, and shows the report'
 	@echo 'make test   runs the tests (skipped ones say why)'
 	@echo 'make fleet-test  makes real hosts on this machine and tests on them (Linux, root)'
 	@echo 'make lint   ruff, mypy, ansible-lint, and that roles say what they take'
+	@echo 'make docs   writes docs/stores.md from what the roles would write for each key'
 	@echo 'make dist   builds the Python package and the Ansible collection into dist/'
 	@echo 'make lock   resolves requirements.lock anew from pyproject.toml'
 	@echo 'make clean  removes what all of these made'
@@ -37,6 +38,9 @@ lint: setup
 	.venv/bin/yamllint --strict .
 	.venv/bin/ansible-lint --offline --profile production --strict
 	.venv/bin/pytest -q tests/lint
+
+docs: setup
+	@.venv/bin/python -m tests.store_reference
 
 dist: setup
 	@rm -rf dist && .venv/bin/pip wheel --quiet --no-deps --wheel-dir dist .

@@ -55,7 +55,13 @@ KEYS = (
     Key("engine", Choice(ENGINES), None, "Which server runs", required=True),
     Key("purpose", Choice(PURPOSES), None, "What the bench keeps in it: its cache, or its queues", required=True),
     Key("port", Integer(1, 65535), None, "TCP port", required=True),
-    Key("memory", Size(), None, "Most memory the data may take", required=True),
+    Key(
+        "memory",
+        Size(),
+        None,
+        "Most memory the data may take; a Dragonfly cache evicts from 90 % of it on",
+        required=True,
+    ),
     Key(
         "eviction",
         Choice(EVICTIONS, _EVICTION_NAMES),
