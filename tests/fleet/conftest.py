@@ -21,6 +21,7 @@ FIGURES: list[str] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "cell(scenario): one engine (the argument `engine`) in one scenario")
     config.addinivalue_line("markers", "fleet: needs real hosts, made on this machine (Linux, root; `make fleet-test`)")
 
 
