@@ -95,7 +95,7 @@ def _threads(specs: Sequence[StoreSpec], cpus: int | None) -> Iterable[Problem]:
     need = sum(spec.threads for spec in several)
     if not beyond and need > cpus:
         reason = f"the stores with several threads have {need}, and the host has {cpus} CPUs"
-        yield _together(several, "threads", reason, "Give them fewer, or move one to another host")
+        yield _together(several, "threads", reason, "Say threads: 1 where that will do, or move one to another host")
 
 
 def _cpu_sets(specs: Sequence[StoreSpec], cpus: int | None) -> Iterable[Problem]:

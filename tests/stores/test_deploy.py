@@ -318,7 +318,7 @@ def _taken(host: Host) -> dict[str, Any]:
         ("shop-cache", {"memory": "100tb"}, "Give them less memory"),
         ("shop-cache", {"bind": "0.0.0.0", "password": None}, "Give the store a password"),
         ("shop-queue", {"persistence": "snapshot"}, "would start without them"),
-        ("shop-cache", {"engine": "dragonfly", "memory": "512mb"}, "A store keeps its engine"),
+        ("shop-cache", {"engine": "dragonfly", "memory": "512mb", "threads": 1}, "A store keeps its engine"),
     ],
 )  # fmt: skip
 def test_a_refusal_changes_nothing(host: Host, store: str, given: Any, words: str) -> None:

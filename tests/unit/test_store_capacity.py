@@ -89,7 +89,7 @@ def test_what_fits_exactly_fits(given, capacity):
             Capacity(cpus=3),
             [
                 "one.threads, two.threads: the stores with several threads have 4, and the host has 3 CPUs. "
-                "Give them fewer, or move one to another host."
+                "Say threads: 1 where that will do, or move one to another host."
             ],
         ),
         (

@@ -159,7 +159,7 @@ def test_a_wrong_specification_is_refused_with_key_value_reason_and_remedy(given
          "them. Give them less memory, a larger disk, or persistence: none where the data may go."),
         ({"one": FLY, "two": {**FLY, "port": 2}},
          "one.threads, two.threads: the stores with several threads have 4, and the host has 2 CPUs. "
-         "Give them fewer, or move one to another host."),
+         "Say threads: 1 where that will do, or move one to another host."),
         ({"a b": CACHE},
          "a b: cannot be the name of a store. Use up to 63 letters, digits, _ and -, the first a letter or digit."),
         ({"one": "redis"}, "one: is not a mapping of keys. Indent its keys below its name."),
