@@ -28,8 +28,10 @@ test: export ANSIBLE_REMOTE_TEMP := $(CURDIR)/.benchfly/cache/ansible/tmp
 test: setup
 	@.venv/bin/pytest --ignore=tests/lint
 
+# FLEET_TESTS="not ubuntu" leaves out the tests with that word in their names, as pytest's -k does.
 fleet-test: setup
-	@.venv/bin/pytest -m fleet
+	@.venv/bin/pytest -m fleet -k '$(FLEET_TESTS)'
+	@.venv/bin/python -m tests.fleet.table
 
 lint: setup
 	.venv/bin/ruff check .

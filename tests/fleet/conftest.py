@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = Path(os.environ.get("FLEET_FOLDER") or ROOT / ".benchfly/fleet")
 TIMEOUT = 900  # seconds of a test, in which the base of a release may have to be made
 FIGURES: list[str] = []
+CELLS: list[dict[str, object]] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,6 +35,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.timeout(TIMEOUT))
             if not asked_for:
                 item.add_marker(pytest.mark.skip(reason="makes real hosts, for minutes: `make fleet-test` asks for it"))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Note the outcome of each cell: its call, or the set-up that failed before it."""
+    report = (yield).get_result()
+    mark = item.get_closest_marker("cell")
+    if mark and (report.when == "call" or report.outcome != "passed"):
+        engine = item.callspec.params["engine"]  # type: ignore[attr-defined]
+        real = engine != "dragonfly" or bool(os.environ.get("DRAGONFLY"))
+        CELLS.append(
+            {
+                "engine": engine,
+                "scenario": mark.args[0],
+                "outcome": report.outcome,
+                "seconds": round(report.duration, 1),
+                "server": "real" if real else "stand-in",
+            }
+        )
+
+
+def pytest_sessionfinish() -> None:
+    if CELLS:
+        (ROOT / ".benchfly/fleet-test.json").write_text(json.dumps(CELLS, indent=1) + "\n")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
