@@ -38,7 +38,8 @@ FORMATS = (
     Format("dragonfly", "1.39", 1, 2),
     Format("dragonfly", "1.40", 2, 2),
 )
-_NAMES = {"redis": "RDB {0}", "valkey": "RDB {0}", "dragonfly": "snapshots of kind {0}"}
+# How a format of the engine is called.
+NAMES = {"redis": "RDB {0}", "valkey": "RDB {0}", "dragonfly": "snapshots of kind {0}"}
 
 
 def direction(running: str, wanted: str) -> str:
@@ -57,7 +58,7 @@ def unreadable(engine: str, running: str, wanted: str) -> str:
         return f"what {engine} {version} writes and reads is not known here"
     if written.writes <= read.reads:
         return ""
-    name = _NAMES[engine]
+    name = NAMES[engine]
     return (
         f"{engine} {running} writes {name.format(written.writes)}, and {wanted} reads up to {name.format(read.reads)}"
     )

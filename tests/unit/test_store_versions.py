@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from ansible_collections.benchfly.stores.plugins.filter.store_versions import store_changes_of_version
-from ansible_collections.benchfly.stores.plugins.module_utils.store_format import FORMATS, direction, unreadable
+from ansible_collections.benchfly.stores.plugins.module_utils.store_format import (
+    FORMATS,
+    NAMES,
+    direction,
+    unreadable,
+)
 from ansible_collections.benchfly.stores.plugins.module_utils.store_version import numbers
 
 
@@ -70,3 +77,12 @@ def test_the_table_is_in_order_and_reads_what_it_writes() -> None:
         if one.engine == other.engine:
             assert numbers(one.series) < numbers(other.series)
             assert one.reads <= other.reads and one.writes <= other.writes
+
+
+def test_the_documentation_has_the_same_table() -> None:
+    text = (Path(__file__).parents[2] / "docs/versions.md").read_text()
+    rows = re.findall(r"^\| (redis|valkey|dragonfly) \| ([\d.]+) \| (.*) \| (.*) \|$", text, re.MULTILINE)
+    assert rows == [
+        (each.engine, each.series, NAMES[each.engine].format(each.writes), NAMES[each.engine].format(each.reads))
+        for each in FORMATS
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -40,6 +40,16 @@ def metrics(run: Run, outcome: Outcome) -> RenderableType:
     return plain_table(("Host", "Exporter", "Stores"), rows) if rows else ""
 
 
+def versions(run: Run, outcome: Outcome) -> RenderableType:
+    """What was taken to another version, and for how long it did not answer."""
+    rows = [
+        (name, store["engine"], store["from"], store["to"], f"{store['seconds']:.2f} s", store["snapshot"] or "none")
+        for verb in ("upgrade", "downgrade")
+        for name, store in outcome.data.get(verb, {}).items()
+    ]
+    return plain_table(("Store", "Engine", "From", "To", "Away for", "Snapshot"), rows) if rows else ""
+
+
 def move(run: Run, outcome: Outcome) -> RenderableType:
     """Whether each bench moved, and what its canary saw."""
     lines = [Text(_moved(bench, "", entry)) for bench, entry in outcome.data.get("migrate", {}).items()]
@@ -59,7 +69,7 @@ def verify(run: Run, outcome: Outcome) -> RenderableType:
 
 
 def status(run: Run, outcome: Outcome) -> RenderableType:
-    """The stores of each bench and its last move."""
+    """The stores of each bench and its last move, the state of each store, and all that is not as declared."""
     rows = [
         (
             entry["bench"],
@@ -69,7 +79,42 @@ def status(run: Run, outcome: Outcome) -> RenderableType:
         )
         for host, entry in outcome.data.get("status", {}).items()
     ]
-    return plain_table(("Bench", "Host", "Cache", "Queue", "Last move"), rows) if rows else ""
+    tables = [plain_table(("Bench", "Host", "Cache", "Queue", "Last move"), rows)] if rows else []
+    hosts: Mapping[str, Any] = outcome.data.get("stores", {})
+    if hosts:
+        states = [
+            (name, host, store["engine"], store["version"] or "", "yes" if store["running"] else "no")
+            for host, entry in hosts.items()
+            for name, store in entry["stores"].items()
+        ]
+        tables.append(plain_table(("Store", "Host", "Engine", "Version", "Running"), states))
+        drift = [row for host, entry in hosts.items() for row in _drift(host, entry)]
+        if drift:
+            tables.append(plain_table(("Drift of", "Setting", "Declared", "On disk", "Running"), drift))
+        else:
+            tables.append(Text("All stores and their hosts are as declared."))
+    return Group(*tables) if tables else ""
+
+
+def _drift(host: str, entry: Mapping[str, Any]) -> Iterable[tuple[str, str, str, str, str]]:
+    """What is not the same three ways on a host: settings and files of its stores, and its own settings."""
+    for name, store in entry["stores"].items():
+        for row in store["settings"]:
+            yield name, row["name"], *(_shown(row[way]) for way in ("declared", "on_disk", "running"))
+        for key, values in store["wrong"].items():
+            yield name, key, _shown(values["declared"]), "", _shown(values["running"])
+        for part in store["files"]:
+            yield name, f"{part} file", "as rendered", "differs", ""
+        for key in ("active", "enabled"):
+            if not store["unit"].get(key, True):
+                yield name, f"unit {key}", "yes", "", "no"
+    for row in entry["host"].get("settings", []):
+        if row["drift"]:
+            yield host, row["setting"], *(_shown(row[way]) for way in ("declared", "on_disk", "running"))
+
+
+def _shown(value: object) -> str:
+    return "none" if value is None else str(value)
 
 
 def _moved(bench: str, back: str, entry: Mapping[str, Any]) -> str:

@@ -59,6 +59,22 @@ COMMANDS = (
         ),
     ),
     Command(
+        Verb("upgrade", plan=plan.deploy_plan, limit=plan.deploy_hosts, needs_benches=False, summary=summary.versions),
+        "Take stores to the newer version that the inventory pins, one at a time.\n\nA snapshot first, and back to the "
+        "old version when the new one does not do.",
+        (
+            ("-i inventories/prod --check", "show what would be done, and for how long stores would be away"),
+            ("-i inventories/prod -e redis_version=8.0.2", "a version that is not in the inventory yet"),
+        ),
+    ),
+    Command(
+        Verb(
+            "downgrade", plan=plan.deploy_plan, limit=plan.deploy_hosts, needs_benches=False, summary=summary.versions
+        ),
+        "Take stores to the older version that the inventory pins, where it can read their data.",
+        (("-i inventories/prod --bench shop", "only the hosts that carry the stores of bench shop"),),
+    ),
+    Command(
         Verb("migrate", plan=plan.migrate_plan, summary=summary.move, way_back="rollback"),
         "Move benches to the stores that the inventory names, with their jobs.\n\nThe web tier keeps serving. "
         "A run that was cut short is resumed by running it again.",
@@ -79,8 +95,17 @@ COMMANDS = (
     ),
     Command(
         Verb("status", locks=lambda benches: (), summary=summary.status),
-        "Say where benches are: their stores and their last move.\n\nChanges nothing.",
+        "Say where benches are, and what of stores and their hosts is not as declared.\n\nChanges nothing.",
         (("-i inventories/prod --json", "for a machine to read"),),
+    ),
+    Command(
+        Verb("remove", plan=plan.deploy_plan, limit=plan.deploy_hosts, needs_benches=False),
+        "Take stores away, with their data, their servers and their hosts' settings.\n\n"
+        "Refused while one holds keys or has clients.",
+        (
+            ("-i inventories/prod --check --diff", "show what would go"),
+            ("-i inventories/prod -e store_service_remove_data=true", "also what is in use"),
+        ),
     ),
     Command(
         Verb("benchmark", locks=lambda benches: ("benchmark",), needs_benches=False, summary=report.benchmark),
