@@ -55,6 +55,11 @@ class Done:
                 found.append(task)
         return found
 
+    def stats(self, name: str) -> Any:
+        """What the playbook handed over with set_stats."""
+        text = self.output.partition("\tRUN: ")[2]
+        return json.loads(text[: text.index("\n\n")])[name]
+
 
 @dataclass
 class Stores:
@@ -81,6 +86,8 @@ class Stores:
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_FORCE_COLOR": "0",
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_SHOW_CUSTOM_STATS": "1",
+            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
         }
         start = time.monotonic()
         done = self.fleet.controller(argv, cwd=ROOT, env=env, timeout=300)
@@ -227,11 +234,18 @@ def test_drift(stores: Stores, engine: str) -> None:
         for each in ENGINES:
             stores.ask(each, "cache", "CONFIG", "SET", "maxclients", "77")
             stores.host(each).exec(["sh", "-c", f"echo '# by hand' >> /etc/systemd/system/store-{each}-queue.service"])
-        done, again = stores.play("deploy"), stores.play("deploy")
-        assert (done.code, again.code) == (0, 0), done.output + again.output
-        return {"pids": pids, "done": done, "again": again}
+        status, done, again = stores.play("status"), stores.play("deploy"), stores.play("deploy")
+        assert (status.code, done.code, again.code) == (0, 0, 0), status.output + done.output + again.output
+        return {"pids": pids, "status": status, "done": done, "again": again}
 
     ran = stores.once("drift", run)
+    drift = ran["status"].stats("stores")[ENGINES[engine]]["stores"]
+    rows = [
+        [row[way] for way in ("name", "declared", "on_disk", "running")] for row in drift[f"{engine}-cache"]["settings"]
+    ]
+    assert rows == [["maxclients", "4000", "4000", "77"]]
+    assert (drift[f"{engine}-queue"]["settings"], drift[f"{engine}-queue"]["files"]) == ([], ["unit"])
+    assert ran["status"].changed(ENGINES[engine]) == []
     assert stores.ask(engine, "cache", "CONFIG", "GET", "maxclients").split()[1] == "4000"
     assert stores.pid(engine, "cache") == ran["pids"][engine], "brought back while it ran"
     assert ran["again"].changed(ENGINES[engine]) == []

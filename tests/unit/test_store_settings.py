@@ -15,12 +15,28 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_settings imp
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.store_state import observed
 
-REDIS_INFO = {"process_id": "42", "connected_clients": "3", "maxmemory": "1073741824", "used_memory": "900000", "redis_version": "7.0.15",
-              "db0": "keys=5,expires=0,avg_ttl=0", "db1": "keys=2,expires=0,avg_ttl=0"}  # fmt: skip
+REDIS_INFO = {
+    "process_id": "42",
+    "connected_clients": "3",
+    "maxmemory": "1073741824",
+    "used_memory": "900000",
+    "redis_version": "7.0.15",
+    "db0": "keys=5,expires=0,avg_ttl=0",
+    "db1": "keys=2,expires=0,avg_ttl=0",
+}
 # Fields of a recorded Dragonfly, which knows neither save nor appendonly.
-DRAGONFLY_INFO = {"process_id": "43", "connected_clients": "1", "tcp_port": "7379", "maxmemory": "1073741824", "maxmemory_policy": "eviction",
-                  "used_memory": "1", "thread_count": "2", "db0": "keys=21,expires=0,hits=20,misses=0",
-                  "redis_version": "7.4.0", "dragonfly_version": "df-v1.40.0-87-gf8eca6d0b"}  # fmt: skip
+DRAGONFLY_INFO = {
+    "process_id": "43",
+    "connected_clients": "1",
+    "tcp_port": "7379",
+    "maxmemory": "1073741824",
+    "maxmemory_policy": "eviction",
+    "used_memory": "1",
+    "thread_count": "2",
+    "db0": "keys=21,expires=0,hits=20,misses=0",
+    "redis_version": "7.4.0",
+    "dragonfly_version": "df-v1.40.0-87-gf8eca6d0b",
+}
 
 
 def test_what_a_redis_says_of_itself() -> None:

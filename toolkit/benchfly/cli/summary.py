@@ -79,7 +79,7 @@ def status(run: Run, outcome: Outcome) -> RenderableType:
         )
         for host, entry in outcome.data.get("status", {}).items()
     ]
-    tables = [plain_table(("Bench", "Host", "Cache", "Queue", "Last move"), rows)] if rows else []
+    tables: list[RenderableType] = [plain_table(("Bench", "Host", "Cache", "Queue", "Last move"), rows)] if rows else []
     hosts: Mapping[str, Any] = outcome.data.get("stores", {})
     if hosts:
         states = [
