@@ -11,8 +11,9 @@ CONFIG_NAMES = ("save", "appendonly", "dbfilename")
 
 
 def observed(engine: str, info: Mapping[str, str], config: Mapping[str, str | None]) -> dict[str, Any]:
-    """What runs: `pid`, `keys` (how many it holds), `clients` (other than the one that asks), `memory` and `used` (bytes), `persistence` as a specification says,
-    and `version`, None when the server does not tell that it is one of that engine.
+    """What runs: `pid`, `keys` (how many it holds), `clients` (other than the one that asks), `memory` and `used`
+    (bytes), `persistence` as a specification says, and `version`, None when the server does not say that it is one of
+    that engine.
 
     info: fields of INFO. config: answers to CONFIG GET by CONFIG_NAMES, None for a name that the server does not know.
     """
