@@ -121,8 +121,12 @@ def main() -> None:
     engine, given = module.params["engine"], module.params["path"]
     variable, names = "{0}_binary".format(engine), (BINARIES[engine], *_ALSO.get(engine, ()))
     path, version = find(module, given, names), None
+    banner = errors = ""
     if path:
-        _, banner, errors = module.run_command([path, "--version"])
+        try:
+            _, banner, errors = module.run_command([path, "--version"], handle_exceptions=False)
+        except OSError as error:  # made for another processor, or no program at all
+            errors = str(error)
         version = version_in(banner, engine)
     # What does not even run is as good as absent to one who would install it: a download that was cut short.
     if path and version is None and module.params["required"]:

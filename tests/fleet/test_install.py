@@ -1,0 +1,386 @@
+"""Servers come to a host by every road in the version pinned; stores go up and down, and back when they must."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.fleet.conftest import ROOT
+from tests.fleet.hosts import Fleet, Host
+
+pytestmark = pytest.mark.fleet
+
+HOSTS = {"store1": "debian-13"}
+PASSWORD = "s3cr%t-$PW!"
+PORTS = {"redis": 6380, "valkey": 6381}
+KEYS = 500
+# What is installed, the units, and the packages that are there: what a refusal and a removal leave alone.
+STATE = r"""
+find /opt /etc/systemd/system /etc/apt /var/lib/benchfly -not -path '/opt/test*' -printf '%p %y %m %l\n' | sort
+dpkg-query --show --showformat '${Package} ${Version} ${db:Status-Abbrev}\n'
+"""
+# The servers of older and newer releases, as their packages have them; 7.0.15 and 8.0.1 are of Debian 12.
+FETCH = r"""
+set -e
+mkdir -p /opt/test/lists/partial && cd /opt/test
+mirror=$(grep -o 'http://[^ ]*/debian ' /etc/apt/sources.list | head -n 1)
+key='[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]'
+for suite in bookworm bookworm-backports trixie; do echo "deb $key $mirror $suite main"; done > sources.list
+options='-o Dir::Etc::SourceList=/opt/test/sources.list -o Dir::Etc::SourceParts=/dev/null
+  -o Dir::State::Lists=/opt/test/lists -o APT::Sandbox::User=root'
+apt-get $options update
+apt-get $options download redis-tools=5:7.0.* redis-tools=5:8.0.* valkey-tools=8.0.*
+for package in *.deb; do
+  name=${package%%-*} version=$(dpkg-deb --field "$package" Version | sed 's/^5://; s/[-+].*//')
+  dpkg-deb --extract "$package" unpacked
+  cp unpacked/usr/bin/$name-check-rdb $name-server-$version
+  rm -r unpacked
+done
+apt-get install --yes --no-install-recommends libatomic1 libjemalloc2 liblzf1
+"""
+# A package as a vendor would make it, with a unit that it enables.
+PACK = r"""
+set -e
+cd /opt/test && rm -rf pack && mkdir -p pack/DEBIAN pack/usr/bin pack/usr/lib/systemd/system
+cp "$FILE" "pack/usr/bin/$BINARY" && chmod 755 "pack/usr/bin/$BINARY"
+printf '[Service]\nExecStart=/usr/bin/%s\n[Install]\nWantedBy=multi-user.target\n' "$BINARY" \
+  > "pack/usr/lib/systemd/system/$BINARY.service"
+printf 'Package: vendor-%s\nVersion: %s-1\nArchitecture: all\nMaintainer: nobody\nDescription: %s\n' \
+  "$BINARY" "$VERSION" "$BINARY" > pack/DEBIAN/control
+printf '#!/bin/sh\nsystemctl daemon-reload; systemctl enable --now %s || true\n' "$BINARY" > pack/DEBIAN/postinst
+chmod 755 pack/DEBIAN/postinst
+mkdir -p repository && dpkg-deb --root-owner-group --build pack "repository/$BINARY-$VERSION.deb"
+"""
+INDEX = r"""
+cd /opt/test/repository && for package in *.deb; do
+  dpkg-deb --field "$package"
+  printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' "$package" "$(stat --format %s "$package")" \
+    "$(sha256sum "$package" | cut -d ' ' -f 1)"
+done > Packages
+printf 'Date: %s\nSHA256:\n %s %s Packages\n' "$(date --utc --rfc-email)" "$(sha256sum Packages | cut -d ' ' -f 1)" \
+  "$(stat --format %s Packages)" > Release
+cat Release
+"""
+INSTALL = """
+- hosts: store1
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role:
+        name: benchfly.stores.store_install
+        tasks_from: "{{ tasks_from | default('main') }}"
+"""
+
+
+@dataclass
+class Done:
+    """One run of a playbook."""
+
+    code: int
+    output: str
+
+    @property
+    def words(self) -> str:
+        return " ".join(self.output.split())
+
+    @property
+    def changed(self) -> set[str]:
+        """Tasks that changed something."""
+        found, task = set(), ""
+        for line in self.output.splitlines():
+            match = re.match(r"(?:TASK|RUNNING HANDLER) \[(?:[\w.]+ : )?(.*)\] \*", line)
+            task = match.group(1) if match else task
+            if re.match(r"changed: \[store1\]", line):
+                found.add(task)
+        return found
+
+    def report(self, verb: str) -> dict[str, Any]:
+        text = self.output.partition("\tRUN: ")[2]
+        return dict(json.loads(text[: text.index("\n\n")])[verb])
+
+
+@dataclass
+class Servers:
+    """One queue store of each of two engines; `variables` is what the operator says of their servers."""
+
+    fleet: Fleet
+    host: Host
+    folder: Path
+    variables: dict[str, Any] = field(default_factory=dict)
+
+    def play(self, verb: str, *engines: str, words: tuple[str, ...] = (), **variables: Any) -> Done:
+        stores = {
+            f"{engine}-queue": {"engine": engine, "purpose": "queue", "port": PORTS[engine], "memory": "64mb",
+                                "password": PASSWORD}
+            for engine in engines
+        }  # fmt: skip
+        return self.run(ROOT / f"playbooks/{verb}.yml", *words, **{**self.variables, **variables, "stores": stores})
+
+    def install(self, engine: str, tasks_from: str = "main", **said: Any) -> Done:
+        """The role store_install alone, with what the operator said in the engine's variables and `said`."""
+        playbook = self.folder / "install.yml"
+        playbook.write_text(INSTALL)
+        wanted = {"method": "none", "version": "", "url": "", "sha256": "", "binary": "", "packages": [],
+                  "repository": {}}  # fmt: skip
+        for name, value in {**self.variables, **said}.items():
+            if name.startswith(f"{engine}_"):
+                wanted[name.partition("_")[2].replace("install", "method")] = value
+        given = {"store_install_engine": engine, "store_install_stores": {}, "store_install_wanted": wanted}
+        return self.run(playbook, tasks_from=tasks_from, **given)
+
+    def run(self, playbook: Path, *words: str, **variables: Any) -> Done:
+        inventory = self.folder / "stores.yml"
+        inventory.write_text(yaml.safe_dump({"stores": {"hosts": {"store1": variables}}}))
+        argv: list[str | Path] = [Path(sys.executable).parent / "ansible-playbook", "-i", self.fleet.inventory_file]
+        env = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_SHOW_CUSTOM_STATS": "1"}
+        env |= {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+        done = self.fleet.controller([*argv, "-i", inventory, playbook, *words], cwd=ROOT, env=env, timeout=300)
+        (self.folder / f"{time.monotonic_ns()}-{playbook.stem}.log").write_text(done.stdout + done.stderr)
+        return Done(done.returncode, done.stdout + done.stderr)
+
+    def sh(self, script: str, **env: str) -> str:
+        return self.host.exec(["env", *(f"{name}={value}" for name, value in env.items()), "sh", "-c", script]).stdout
+
+    @property
+    def state(self) -> str:
+        return self.sh(STATE)
+
+    def ask(self, engine: str, *words: str) -> str:
+        command = ["/opt/test/redis-cli", "-p", str(PORTS[engine]), *words]
+        return self.host.exec(["env", f"REDISCLI_AUTH={PASSWORD}", *command]).stdout.strip()
+
+    def fill(self, engine: str) -> None:
+        self.ask(engine, "EVAL", "for i = 1, ARGV[1] do redis.call('SET', 'key' .. i, i) end", "0", str(KEYS))
+
+    def version(self, engine: str) -> str:
+        match = re.search(rf"{engine}_version:(\S+)", self.ask(engine, "INFO", "server"))
+        assert match
+        return match[1]
+
+    def pid(self, engine: str) -> str:
+        return self.sh(f"systemctl show -P MainPID store-{engine}-queue").strip()
+
+    def archive(self, engine: str, version: str, server: bytes) -> dict[str, str]:
+        """A release as a tar file on the controller, and the variables that ask for it."""
+        path = self.folder / f"{engine}-{version}.tar.gz"
+        with tarfile.open(path, "w:gz") as tar:
+            member = tarfile.TarInfo(f"{engine}-{version}/bin/{engine}-server")
+            member.size, member.mode, member.uid = len(server), 0o755, 1000
+            tar.addfile(member, io.BytesIO(server))
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        said = {"install": "archive", "version": version, "url": str(path), "sha256": sha256}
+        return {f"{engine}_{name}": value for name, value in said.items()}
+
+    def server(self, engine: str, version: str) -> bytes:
+        """The server that the host has unpacked."""
+        copied = subprocess.run(
+            self.host.exec_command(["cat", f"/opt/test/{engine}-server-{version}"]), capture_output=True, check=True
+        )
+        return copied.stdout
+
+
+@contextmanager
+def served(fleet: Fleet, folder: Path) -> Iterator[str]:
+    """The folder by http, as the hosts see it."""
+    address = str(fleet["store1"].address).rpartition(".")[0] + ".1"
+    command = [sys.executable, "-m", "http.server", "--bind", address, "--directory", str(folder), "8099"]
+    with subprocess.Popen(fleet.in_controller(command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            yield f"http://{address}:8099"
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(scope="module")
+def servers(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Servers:
+    servers = Servers(fleet, fleet["store1"], tmp_path_factory.mktemp("install"))
+    servers.sh(FETCH)
+    servers.sh("cd /opt/test && dpkg-deb --extract redis-tools*5%3a7*.deb cli && cp cli/usr/bin/redis-cli .")
+    return servers
+
+
+@pytest.fixture(scope="module")
+def vendor(servers: Servers) -> dict[str, Any]:
+    """A vendor's signed repository on the host with two versions of Redis, and variables that ask for the older."""
+    if not shutil.which("gpg"):
+        pytest.skip("gpg is not installed")
+    for version in ("7.0.15", "8.0.2"):
+        servers.sh(PACK, FILE=f"redis-server-{version}", BINARY="redis-server", VERSION=version)
+    release = servers.sh(INDEX)
+    home = servers.folder / "gpg"
+    home.mkdir(mode=0o700)
+    gpg = ["gpg", "--homedir", str(home), "--batch", "--passphrase", "", "--quiet"]
+    try:
+        subprocess.run([*gpg, "--quick-generate-key", "vendor", "ed25519", "sign", "never"], check=True)
+        signed = subprocess.run([*gpg, "--clearsign"], input=release, capture_output=True, text=True, check=True)
+        key = subprocess.run([*gpg, "--armor", "--export"], capture_output=True, text=True, check=True)
+    finally:
+        subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
+    (servers.folder / "vendor.asc").write_text(key.stdout)
+    subprocess.run(
+        servers.host.exec_command(["tee", "/opt/test/repository/InRelease"]),
+        input=signed.stdout, text=True, stdout=subprocess.DEVNULL, check=True,
+    )  # fmt: skip
+    return {
+        "redis_install": "repository",
+        "redis_packages": ["vendor-redis-server"],
+        "redis_version": "7.0.15",
+        "redis_repository": {
+            "uris": "file:/opt/test/repository",
+            "suites": "./",
+            "components": "",
+            "key": str(servers.folder / "vendor.asc"),
+        },
+    }
+
+
+def test_a_file_with_another_checksum_is_refused_and_leaves_nothing(fleet: Fleet, servers: Servers) -> None:
+    before = servers.state
+    asked = servers.archive("redis", "7.0.15", b"not a server")
+    wrong = "0" * 64
+    local = servers.install("redis", **{**asked, "redis_sha256": wrong})
+    assert local.code == 2
+    assert f"has sha256 {asked['redis_sha256']}, and redis_sha256 is {wrong}" in local.words
+    with served(fleet, servers.folder) as url:
+        there = {"redis_url": f"{url}/redis-7.0.15.tar.gz"}
+        remote = servers.install("redis", **{**asked, **there, "redis_sha256": wrong})
+        no_server = servers.install("redis", **{**asked, **there})
+    assert remote.code == 2 and "checksum" in remote.words
+    assert no_server.code == 2 and "holds no server that runs here" in no_server.words
+    unpinned = servers.install("redis", **{**asked, "redis_sha256": ""})
+    assert unpinned.code == 2 and "needs redis_sha256: what sha256sum prints" in unpinned.words
+    assert servers.state == before
+
+
+def test_a_vendors_repository_gives_the_pinned_version(servers: Servers, vendor: dict[str, Any]) -> None:
+    servers.variables |= vendor
+    done = servers.play("deploy", "redis")
+    assert done.code == 0, done.output
+    assert servers.version("redis") == "7.0.15"
+    assert servers.sh("systemctl is-enabled redis-server.service || true") == "masked\n"
+    assert servers.sh("systemctl is-active redis-server.service || true") == "inactive\n"
+
+
+def test_deploy_never_changes_the_version_of_what_runs(servers: Servers) -> None:
+    pid = servers.pid("redis")
+    refused = servers.play("deploy", "redis", redis_version="8.0.2")
+    assert refused.code == 2
+    assert "redis-queue runs on redis 7.0.15, and redis_version is 8.0.2. The verb upgrade" in refused.words
+    absent = servers.play("deploy", "redis", redis_version="6.2.1", redis_binary="/opt/test/redis-server-7.0.15")
+    assert absent.code == 2
+    wrong = servers.play("downgrade", "redis", redis_version="8.0.2")
+    assert wrong.code == 2 and "to 8.0.2 is a upgrade" in wrong.words
+    assert servers.pid("redis") == pid
+
+
+def test_an_upgrade_takes_a_snapshot_and_keeps_the_data(servers: Servers) -> None:
+    servers.fill("redis")
+    pid = servers.pid("redis")
+    planned = servers.play("upgrade", "redis", redis_version="8.0.2", words=("--check",))
+    assert planned.code == 0 and planned.changed == set(), planned.output
+    assert "redis-queue goes from redis 7.0.15 to 8.0.2, in about" in planned.words
+    assert servers.pid("redis") == pid
+    done = servers.play("upgrade", "redis", redis_version="8.0.2")
+    assert done.code == 0, done.output
+    moved = done.report("upgrade")["redis-queue"]
+    assert (moved["from"], moved["to"], moved["keys"]) == ("7.0.15", "8.0.2", KEYS)
+    assert 0 < moved["seconds"] < 5
+    assert servers.version("redis") == "8.0.2"
+    assert "appendonlydir" in servers.sh(f"ls {moved['snapshot']}")
+    assert servers.sh("head -c 9 /var/lib/benchfly/redis-queue/snapshot-7.0.15/appendonlydir/*.base.rdb") == "REDIS0010"
+    servers.variables["redis_version"] = "8.0.2"
+    pid = servers.pid("redis")
+    assert servers.play("upgrade", "redis").changed == set()
+    assert servers.play("deploy", "redis").changed == set()
+    assert servers.pid("redis") == pid
+
+
+def test_data_that_could_not_be_read_do_not_go_back(servers: Servers) -> None:
+    servers.ask("redis", "CONFIG", "SET", "appendfsync", "everysec")
+    pid = servers.pid("redis")
+    refused = servers.play("downgrade", "redis", redis_version="7.0.15")
+    assert refused.code == 2
+    assert "redis 8.0.2 writes RDB 12, and 7.0.15 reads up to RDB 10" in refused.words
+    assert servers.pid("redis") == pid
+
+
+def test_a_server_that_does_not_run_is_taken_back(servers: Servers) -> None:
+    broken = b'#!/bin/sh\n[ "$1" = --version ] && exec echo "Redis server v=8.0.9 sha=0"\nexit 1\n'
+    start = time.monotonic()
+    failed = servers.play("upgrade", "redis", **servers.archive("redis", "8.0.9", broken))
+    assert failed.code == 2 and time.monotonic() - start < 90
+    assert "It runs on 8.0.2 again" in failed.words
+    assert servers.version("redis") == "8.0.2"
+    assert servers.ask("redis", "DBSIZE") == str(KEYS)
+    assert servers.play("deploy", "redis").changed == set(), "as before"
+
+
+def test_the_distribution_gives_a_server_whose_own_instance_never_runs(servers: Servers) -> None:
+    announced = servers.play("deploy", "valkey", words=("--check",))
+    done = servers.play("deploy", "valkey")
+    assert done.code == 0, done.output
+    assert announced.changed == done.changed
+    assert servers.version("valkey").startswith("8.1.")
+    assert servers.sh("systemctl is-enabled valkey-server.service || true") == "masked\n"
+    assert servers.sh("ss --listening --tcp --no-header --numeric 'sport = 6379'") == ""
+
+
+def test_a_downgrade_keeps_data_that_can_be_read(fleet: Fleet, servers: Servers) -> None:
+    servers.fill("valkey")
+    newer = servers.version("valkey")
+    servers.ask("valkey", "SAVE")
+    older = servers.archive("valkey", "8.0.1", servers.server("valkey", "8.0.1"))
+    with served(fleet, servers.folder) as url:
+        older["valkey_url"] = f"{url}/valkey-8.0.1.tar.gz"
+        done = servers.play("downgrade", "valkey", **older)
+    assert done.code == 0, done.output
+    assert done.report("downgrade")["valkey-queue"]["from"] == newer
+    assert (servers.version("valkey"), servers.ask("valkey", "DBSIZE")) == ("8.0.1", str(KEYS))
+    assert servers.sh("head -c 9 /var/lib/benchfly/valkey-queue/snapshot-*/dump.rdb") == "REDIS0011"
+    servers.variables |= older
+    assert servers.play("deploy", "valkey").changed == set(), "without the archive: it is there"
+
+
+def test_a_package_by_path(servers: Servers) -> None:
+    before = servers.state
+    servers.sh("""printf '#!/bin/sh\\necho "dragonfly v1.40.1"\\n' > /opt/test/dragonfly-1.40.1""")
+    servers.sh(PACK, FILE="dragonfly-1.40.1", BINARY="dragonfly", VERSION="1.40.1")
+    package = "/opt/test/repository/dragonfly-1.40.1.deb"
+    said = {
+        "dragonfly_install": "package",
+        "dragonfly_version": "1.40.1",
+        "dragonfly_url": f"file://{package}",
+        "dragonfly_sha256": servers.sh(f"sha256sum {package}").split()[0],
+    }
+    done = servers.install("dragonfly", **said)
+    assert done.code == 0, done.output
+    assert servers.sh("dragonfly; systemctl is-enabled dragonfly || true") == "dragonfly v1.40.1\nmasked\n"
+    removed = servers.install("dragonfly", "remove", **said)
+    assert removed.code == 0, removed.output
+    assert servers.state == before
+
+
+def test_what_was_installed_goes_and_nothing_else(servers: Servers) -> None:
+    servers.sh("systemctl disable --now store-redis-queue store-valkey-queue")
+    for engine in PORTS:
+        removed = servers.install(engine, "remove")
+        assert removed.code == 0, removed.output
+    left = servers.sh("ls -d /opt/benchfly /etc/apt/keyrings/* /etc/apt/sources.list.d/* 2>/dev/null || true")
+    assert left == ""
+    assert servers.sh("find /etc/systemd -name '*redis-server*' -o -name '*valkey-server*'") == ""
+    packages = "dpkg-query --show --showformat '${Package} ' '*redis*' '*valkey*' libjemalloc2 2>/dev/null || true"
+    assert servers.sh(packages) == "libjemalloc2 ", "which was there before"
