@@ -2,9 +2,9 @@
 
 A server reads what its older versions wrote; none writes for them. An append-only file begins with an RDB part, so one
 number tells for both. Sources: RDB_VERSION in src/rdb.h of the release's tag for Redis up to 7.4 and Valkey up to 8.0;
-the header of a file that Redis 8.0.2 and Valkey 8.1.1 wrote; for Valkey 9 the note in its own rdb.h on leaving 12 to 79
-to others. Dragonfly's own snapshots have no number: 2 stands for values in tagged chunks, written from 1.40 and read
-from 1.39 on (serialization_tagged_chunks in its rdb_load.cc).
+the header of a file that Valkey 8.1.1 wrote; Redis 8.0 is taken to write as 7.4 does, which no file has shown yet; for
+Valkey 9 the note in its own rdb.h on leaving 12 to 79 to others. Dragonfly's own snapshots have no number: 2 stands for
+values in tagged chunks, written from 1.40 and read from 1.39 on (serialization_tagged_chunks in its rdb_load.cc).
 """
 
 from __future__ import annotations
