@@ -2,7 +2,8 @@
 
     GET  /api/method/ping           {"message": "pong"}
     POST /api/method/enqueue?n=7    enqueue numbered job 7; 200, with its id, only once it is enqueued
-                                    optional: queue (default: each in turn), sleep (seconds that the job takes)
+                                    optional: queue (default: each in turn), sleep (seconds that a job takes),
+                                    jobs (how many such jobs; their ids are job_ids)
     POST /api/method/clear_cache    delete the site's cache: KEYS, then one UNLINK
     GET  /app?n=7                   a desk page: some 36 cached reads
 
@@ -61,12 +62,13 @@ def _ping(parameters: dict[str, Any], user: str) -> dict[str, Any]:
 def _enqueue(parameters: dict[str, Any], user: str) -> dict[str, Any]:
     n = int(parameters["n"])
     queue = parameters.get("queue") or _QUEUES[n % 3]
-    job_id = enqueue_numbered(n, queue, sleep=float(parameters.get("sleep", 0)))
+    sleep, jobs = float(parameters.get("sleep", 0)), int(parameters.get("jobs", 1))
+    job_ids = [enqueue_numbered(n, queue, sleep=sleep) for _ in range(jobs)]
     # A lost connection makes Frappe write the search index to SQL at once.
     with suppress(RedisConnectionError):
         frappe.cache.lpush("global_search_queue", json.dumps({"doctype": "ToDo", "name": n}))
     publish_realtime("list_update", {"doctype": "ToDo", "name": n}, room="doctype:ToDo")
-    return {"message": {"job_id": job_id}}
+    return {"message": {"job_id": job_ids[0], "job_ids": job_ids}}
 
 
 def _clear_cache(parameters: dict[str, Any], user: str) -> dict[str, Any]:

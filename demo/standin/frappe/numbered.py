@@ -1,7 +1,7 @@
-"""Numbered jobs, and the logs that say which were enqueued by the scheduler and which were executed.
+"""Numbered jobs, and the logs that say which were enqueued by the scheduler, begun and executed.
 
-A line of either log: `<n> <job id> <unix time, seconds> <pid>`. executed.log has a line for every execution, so a job
-that ran twice is in it twice.
+A line of each log: `<n> <job id> <unix time, seconds> <pid>`. executed.log has a line for every execution, so a job
+that ran twice is in it twice; one that is in started.log alone was running when its worker was killed.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ def enqueue_numbered(n: int, queue: str, job_id: str | None = None, sleep: float
 
 
 def run(n: int, sleep: float) -> None:
+    _note("started.log", n, get_current_job().id)
     if sleep:
         time.sleep(sleep)
     _note("executed.log", n, get_current_job().id)

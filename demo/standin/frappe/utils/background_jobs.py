@@ -13,7 +13,7 @@ import frappe
 from redis import Redis
 from redis.exceptions import BusyLoadingError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from rq import Queue, Worker
+from rq import Queue, SimpleWorker, Worker
 from rq.job import Job
 
 TIMEOUTS = {"short": 300, "default": 300, "long": 1500}
@@ -50,12 +50,17 @@ def generate_qname(queue: str) -> str:
     return f"{bench_id}:{queue}"
 
 
+def get_queues_timeout() -> dict[str, int]:
+    """Seconds that a job of each queue may take, those of the bench's own queues among them."""
+    return TIMEOUTS | {queue: worker["timeout"] for queue, worker in (frappe.conf.get("workers") or {}).items()}
+
+
 def enqueue(method: str, queue: str = "default", job_id: str | None = None, **kwargs: Any) -> Job:
     """Enqueue `method`, a dotted name. When this returns, the job is in the queue."""
     return Queue(generate_qname(queue), connection=get_redis_conn()).enqueue_call(
         execute_job,
         kwargs={"site": frappe.site, "user": "Administrator", "method": method, "kwargs": kwargs},
-        timeout=TIMEOUTS[queue],
+        timeout=get_queues_timeout()[queue],
         job_id=f"{frappe.site}::{job_id or uuid4()}",
         result_ttl=int(frappe.conf.get("rq_results_ttl") or RESULT_TTL),
         failure_ttl=int(frappe.conf.get("rq_job_failure_ttl") or FAILURE_TTL),
@@ -72,9 +77,10 @@ def execute_job(site: str, user: str, method: str, kwargs: dict[str, Any]) -> An
     return getattr(importlib.import_module(module), name)(**kwargs)
 
 
-def start_worker(queues: str) -> None:
+def start_worker(queues: str, fork: bool = True) -> None:
     """Work on a comma-separated list of queues until told to stop (TERM: after the job in hand)."""
     frappe.init()
     connection = get_redis_conn()
     name = f"{uuid4().hex}.{socket.gethostname()}.{os.getpid()}.{queues}"
-    Worker([generate_qname(queue) for queue in queues.split(",")], name=name, connection=connection).work()
+    kind = Worker if fork else SimpleWorker
+    kind([generate_qname(queue) for queue in queues.split(",")], name=name, connection=connection).work()

@@ -12,13 +12,15 @@ def main() -> None:
         .add_parser("frappe")
         .add_subparsers(dest="command", required=True)
     )
-    commands.add_parser("worker").add_argument("--queue", required=True, help="comma-separated, e.g. short,default")
+    worker = commands.add_parser("worker")
+    worker.add_argument("--queue", required=True, help="comma-separated, e.g. short,default")
+    worker.add_argument("--no-fork", action="store_true", help="run jobs in the worker itself, as Frappe's pools do")
     commands.add_parser("schedule")
     arguments = parser.parse_args()
     if arguments.command == "worker":
         from frappe.utils.background_jobs import start_worker
 
-        start_worker(arguments.queue)
+        start_worker(arguments.queue, fork=not arguments.no_fork)
     else:
         from frappe.utils.scheduler import start_scheduler
 
