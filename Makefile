@@ -16,7 +16,7 @@ help:
 	@echo 'make lint   ruff, mypy, ansible-lint, and that roles say what they take'
 	@echo 'make docs   writes docs/stores.md from what the roles would write for each key'
 	@echo 'make dist   builds the Python package and the Ansible collection into dist/'
-	@echo 'make lock   resolves requirements.lock anew from pyproject.toml'
+	@echo 'make lock   resolves every lock file anew: requirements.lock and those of the stand-in bench'
 	@echo 'make clean  removes what all of these made'
 
 setup:
@@ -57,8 +57,8 @@ COMPILE := .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-e
 lock: setup
 	@.venv/bin/pip install --quiet uv
 	$(COMPILE) pyproject.toml --all-extras -o requirements.lock
-	$(COMPILE) demo/standin/requirements.in -o demo/standin/requirements.lock
-	$(COMPILE) demo/standin/redis-server.in -o demo/standin/redis-server.lock
+	for name in requirements-v14 requirements-v15 requirements-v16 redis-server; do \
+	    $(COMPILE) demo/standin/$$name.in -o demo/standin/$$name.lock || exit 1; done
 
 clean:
 	@[ ! -x .venv/bin/python ] || .venv/bin/python -m demo --stop

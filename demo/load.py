@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _ANSWER_SECONDS = 130.0
 _USERS = 20
 # In the id of every job that the scheduler enqueues, in Frappe as in the stand-in.
-_SCHEDULED = "::scheduled_job::"
+_SCHEDULED = "scheduled_job"
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m demo.standin", description=__doc__)
     parser.add_argument("verb", choices=["up", "down", "status"], help="up lays out a new one and leaves it running")
     parser.add_argument("root", type=Path, help="its folder, e.g. .benchfly/standin")
+    parser.add_argument("--frappe", default="15", help="major version that a new one is like: 14, 15 (default) or 16")
     arguments = parser.parse_args()
     try:
         if arguments.verb == "up":
-            bench = StandinBench.lay_out(arguments.root)
+            bench = StandinBench.lay_out(arguments.root, frappe=arguments.frappe)
             bench.start()
         else:
             bench = StandinBench.at(arguments.root)

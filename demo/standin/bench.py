@@ -64,15 +64,19 @@ class StandinBench:
         cls,
         root: Path,
         *,
+        frappe: str = "15",
         env: BenchEnv | None = None,
         name: str = "frappe-bench",
         web_workers: int = 2,
         background_workers: int = 1,
+        workers: dict[str, dict[str, int]] | None = None,
     ) -> Self:
-        """Make a new bench `root`/`name` on free ports, nothing running yet.
+        """Make a new bench `root`/`name` on free ports, of the shape of a major version of Frappe, nothing running yet.
 
-        `background_workers` is bench's own number: so many short,default and so many long,default,short workers. An
-        earlier stand-in in `root` is stopped and replaced. Raises RefusedError when `root` holds anything else.
+        `background_workers` is bench's own number: so many short,default and so many long,default,short workers.
+        `workers` is bench's own too: queue -> {"timeout": seconds, "background_workers": number}, each a queue that is
+        worked on alone. An earlier stand-in in `root` is stopped and replaced. Raises RefusedError when `root` holds
+        anything else.
         """
         root = root.resolve()
         if any(character.isspace() or character == "%" for character in str(root)):
@@ -82,12 +86,13 @@ class StandinBench:
             shutil.rmtree(root)
         elif root.exists() and any(root.iterdir()):
             raise RefusedError(f"{root}: is not empty, and not a stand-in bench. Choose another folder.")
-        bench = cls(root, name, env or ensure_env())
+        bench = cls(root, name, env or ensure_env(frappe=frappe))
         root.mkdir(parents=True, exist_ok=True)
         (root / _MARKER).write_text(
             json.dumps({"name": name, "frappe": bench.env.frappe, "env": str(bench.env.folder)})
         )
-        make_bench(bench.path, bench.env, web_workers=web_workers, background_workers=background_workers)
+        numbers = {"gunicorn_workers": web_workers, "background_workers": background_workers}
+        make_bench(bench.path, bench.env, **numbers, workers=workers or {})
         make_supervisord_conf(root, bench.path, bench.supervisor_socket)
         return bench
 
@@ -220,13 +225,18 @@ class StandinBench:
         return "" if status == http.HTTPStatus.OK else f"{self.url}/api/method/ping answers {status}"
 
     def _missing_consumers(self, programs: list[Process]) -> str:
-        with redis.Redis.from_url(self.config()["redis_queue"], decode_responses=True) as queue:
+        config = self.config()
+        realtime = config["redis_queue" if int(self.env.frappe) >= 15 else "redis_socketio"]
+        with (
+            redis.Redis.from_url(config["redis_queue"], decode_responses=True) as queue,
+            redis.Redis.from_url(realtime) as channels,
+        ):
             # rq:workers may also hold workers of an earlier run: a worker's name has its pid in it.
             registered = {name.split(".")[-2] for name in queue.smembers("rq:workers")}
             workers = {str(program.pid) for program in programs if "-worker-" in program.program}
             if not workers <= registered:
                 return f"workers with pid {', '.join(sorted(workers - registered))} are not in rq:workers"
-            return "" if queue.pubsub_numsub("events")[0][1] else "socketio has not subscribed to events"
+            return "" if channels.pubsub_numsub("events")[0][1] else "socketio has not subscribed to events"
 
     def _make_socket_folder(self) -> None:
         folder = self.supervisor_socket.parent

@@ -19,9 +19,8 @@ from benchfly.errors import RefusedError
 _HERE = Path(__file__).parent
 # In the checkout, so that every stand-in of it shares one.
 DEFAULT_FOLDER = _HERE.parents[1] / ".benchfly/bench-env"
-# Frappe's major version -> the lock file with its pins. Made by:
-#   uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 X.in -o X.lock
-_LOCKS = {"15": _HERE / "requirements.lock"}
+# Frappe's major version -> the lock file with its pins, made by `make lock`.
+_LOCKS = {frappe: _HERE / f"requirements-v{frappe}.lock" for frappe in ("14", "15", "16")}
 _REDIS_LOCK = _HERE / "redis-server.lock"
 
 

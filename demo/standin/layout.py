@@ -21,6 +21,8 @@ from demo.standin.processes import free_ports
 from benchfly.errors import RefusedError
 
 SITE = "site1.localhost"
+# What apps/frappe says it is, by Frappe's major version; from 14.18 on bench renders workers for several queues.
+VERSIONS = {"14": "14.92.1", "15": "15.51.1", "16": "16.13.0"}
 _HERE = Path(__file__).parent
 
 _SUPERVISORD_CONF = """\
@@ -52,8 +54,8 @@ sys.exit(run())
 """
 
 
-def make_bench(path: Path, env: BenchEnv, *, web_workers: int, background_workers: int) -> None:
-    """Fill the new folder `path` with a bench of one site on free ports."""
+def make_bench(path: Path, env: BenchEnv, **config: Any) -> None:
+    """Fill the new folder `path` with a bench of one site on free ports; `config` is added to its configuration."""
     _install_frappe(path, env)
     web, socketio, cache, queue = free_ports(4)
     _render(
@@ -65,12 +67,11 @@ def make_bench(path: Path, env: BenchEnv, *, web_workers: int, background_worker
             "redis_cache": f"redis://127.0.0.1:{cache}",
             "redis_queue": f"redis://127.0.0.1:{queue}",
             "redis_socketio": f"redis://127.0.0.1:{cache}",
-            "gunicorn_workers": web_workers,
-            "background_workers": background_workers,
             "socketio_backend": "python",
             "default_site": SITE,
             "monitor": 1,
             "scheduler_tick_interval": 2,
+            **config,
         },
     )
     _make_site(path / "sites")
@@ -87,7 +88,10 @@ def make_supervisord_conf(root: Path, bench: Path, socket: Path) -> None:
 
 def _install_frappe(path: Path, env: BenchEnv) -> None:
     """The app, and the bench's env in which it is importable."""
-    shutil.copytree(_HERE / "frappe", path / "apps/frappe/frappe", ignore=shutil.ignore_patterns("__pycache__"))
+    app = path / "apps/frappe/frappe"
+    shutil.copytree(_HERE / "frappe", app, ignore=shutil.ignore_patterns("__pycache__"))
+    source = (app / "__init__.py").read_text()
+    (app / "__init__.py").write_text(source.replace(VERSIONS["15"], VERSIONS[env.frappe]))
     venv.create(path / "env", symlinks=True, with_pip=False)
     own = BenchEnv(path / "env", env.frappe)
     # The pins are shared by all stand-ins; only the app is the bench's own.

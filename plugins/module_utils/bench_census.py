@@ -9,6 +9,7 @@ from typing import Any
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import (
     CACHE_KEY,
     QUEUE_KEY,
+    SOCKETIO_KEY,
     Bench,
     redact,
     same_store,
@@ -51,6 +52,11 @@ def census(client: Any, bench_id: str) -> dict[str, int]:
     return counts
 
 
+def realtime_key(bench: Bench) -> str:
+    """The key whose store carries realtime events: redis_socketio in Frappe v14, redis_queue from v15 on."""
+    return SOCKETIO_KEY if bench.version_of("frappe").partition(".")[0] in ("13", "14") else QUEUE_KEY
+
+
 def durable_items(client: Any, bench: Bench) -> int:
     """Entries of the cache's durable lists, which SQL does not have yet."""
     count = 0
@@ -82,7 +88,10 @@ class Verification:
         found += [self._answers(key) for key in (CACHE_KEY, QUEUE_KEY) if key in self.urls]
         if QUEUE_KEY in self.urls:
             client = connect(self.urls[QUEUE_KEY])
-            found += [self._workers(client, patience), self._realtime(client, patience)]
+            found.append(self._workers(client, patience))
+        realtime = realtime_key(self.bench)
+        if realtime in self.urls:
+            found.append(self._realtime(realtime, patience))
         found += [self._left(key) for key in (QUEUE_KEY, CACHE_KEY) if key in self.former]
         return found
 
@@ -113,10 +122,11 @@ class Verification:
         found = _wait_for(lambda: workers(client, self.bench.bench_id()), wanted, patience)
         return Check("workers are registered in the queue store", found >= wanted, f"{found} of {wanted}")
 
-    def _realtime(self, client: Any, patience: float) -> Check:
+    def _realtime(self, key: str, patience: float) -> Check:
+        client = connect(self.urls[key])
         wanted = len([process for process in self.processes if process.role == "socketio"])
         found = _wait_for(lambda: dict(client.pubsub_numsub("events")).get(b"events", 0), wanted, patience)
-        return Check("socketio listens on the queue store", found >= wanted, f"{found} of {wanted}")
+        return Check(f"socketio listens on {key}", found >= wanted, f"{found} of {wanted}")
 
     def _left(self, key: str) -> Check:
         """Nothing of the bench is left in a former store, and nobody of it is connected there."""

@@ -41,8 +41,18 @@ def connect(url: str, name: str = CLIENT_NAME, timeout: float = 10.0) -> Any:
     try:
         client.ping()
     except redis.exceptions.RedisError as error:
-        raise StoreError(f"the store at {redact(url)} does not answer: {error}") from error
+        raise StoreError(f"the store at {redact(url)} does not answer: {error}{_undecoded(url)}") from error
     return client
+
+
+def _undecoded(url: str) -> str:
+    """What to add for people when this redis-py does not decode a password of the URL, as 3.x does not."""
+    if "%" not in url.rpartition("@")[0] or redis.VERSION[0] > 3:
+        return ""
+    return (
+        f". The bench's redis-py {redis.__version__} takes the password of an URL as it is written there; give the "
+        "store one of letters, digits, - and _"
+    )
 
 
 def server(client: Any) -> dict[str, str]:

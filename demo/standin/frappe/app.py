@@ -40,6 +40,8 @@ def application(environ: dict[str, Any], start_response: Callable[..., object]) 
     try:
         parameters = _parameters(environ)
         frappe.init(_site(environ))
+        if frappe.MAJOR >= 16:
+            frappe.get_hooks()  # from the process itself, mostly
         user = _resume_session(environ)
         route = (environ["REQUEST_METHOD"], environ["PATH_INFO"])
         if route in _ROUTES:

@@ -1,4 +1,7 @@
-"""Jobs over rq, named as Frappe v15 names them: queue `<bench_id>:<queue>`, job `<site>::<id>`."""
+"""Jobs over rq, named as Frappe names them: queue `<bench_id>:<queue>`, job `<site>::<id>`.
+
+v14 leaves a job's id to rq unless the caller gives one; v16 writes `|` for every `:`, which rq 2 does not take.
+"""
 
 from __future__ import annotations
 
@@ -55,13 +58,21 @@ def get_queues_timeout() -> dict[str, int]:
     return TIMEOUTS | {queue: worker["timeout"] for queue, worker in (frappe.conf.get("workers") or {}).items()}
 
 
+def create_job_id(job_id: str | None) -> str | None:
+    """The id of a job in the store; None leaves it to rq."""
+    if job_id is None and frappe.MAJOR < 15:
+        return None
+    full = f"{frappe.site}::{job_id or uuid4()}"
+    return full.replace(":", "|") if frappe.MAJOR >= 16 else full
+
+
 def enqueue(method: str, queue: str = "default", job_id: str | None = None, **kwargs: Any) -> Job:
     """Enqueue `method`, a dotted name. When this returns, the job is in the queue."""
     return Queue(generate_qname(queue), connection=get_redis_conn()).enqueue_call(
         execute_job,
         kwargs={"site": frappe.site, "user": "Administrator", "method": method, "kwargs": kwargs},
         timeout=get_queues_timeout()[queue],
-        job_id=f"{frappe.site}::{job_id or uuid4()}",
+        job_id=create_job_id(job_id),
         result_ttl=int(frappe.conf.get("rq_results_ttl") or RESULT_TTL),
         failure_ttl=int(frappe.conf.get("rq_job_failure_ttl") or FAILURE_TTL),
     )
@@ -71,7 +82,7 @@ def execute_job(site: str, user: str, method: str, kwargs: dict[str, Any]) -> An
     """Runs in a work horse: a fork of the worker for this one job, with new connections to the worker's stores."""
     frappe.init(site)
     # What every job reads before its own work begins.
-    frappe.cache.get_value("app_hooks")
+    frappe.get_hooks()
     frappe.cache.hget("defaults", user)
     module, _, name = method.rpartition(".")
     return getattr(importlib.import_module(module), name)(**kwargs)

@@ -6,6 +6,7 @@ Those for lists and sets are not guarded, and any other error of Redis (READONLY
 
 from __future__ import annotations
 
+import json
 import pickle
 from contextlib import suppress
 from typing import Any
@@ -25,10 +26,10 @@ class RedisWrapper(redis.Redis):
 
     def set_value(self, key: str, value: object, user: str | None = None, expires_in_sec: int | None = None) -> None:
         with suppress(RedisConnectionError):
-            if expires_in_sec:
-                self.setex(self.make_key(key, user), expires_in_sec, pickle.dumps(value))
+            if expires_in_sec and frappe.MAJOR < 15:
+                self.setex(self.make_key(key, user), expires_in_sec, _dumps(value))
             else:
-                self.set(self.make_key(key, user), pickle.dumps(value))
+                self.set(self.make_key(key, user), _dumps(value), ex=expires_in_sec or None)
 
     def hget(self, name: str, key: str) -> Any:
         with suppress(RedisConnectionError):
@@ -36,7 +37,7 @@ class RedisWrapper(redis.Redis):
 
     def hset(self, name: str, key: str, value: object) -> None:
         with suppress(RedisConnectionError):
-            super().hset(self.make_key(name), key, pickle.dumps(value))
+            super().hset(self.make_key(name), key, _dumps(value))
 
     def lpush(self, key: str, value: str) -> None:
         super().lpush(self.make_key(key), value)
@@ -57,7 +58,7 @@ class RedisWrapper(redis.Redis):
         """Delete full names, all in one command however many there are, as Frappe does."""
         with suppress(RedisConnectionError):
             if names:
-                self.unlink(*names)
+                (self.unlink if frappe.MAJOR >= 15 else self.delete)(*names)
 
 
 def clear_cache() -> None:
@@ -68,6 +69,12 @@ def clear_cache() -> None:
     for pattern in persistent_cache_keys:
         names.difference_update(frappe.cache.get_keys(pattern))
     frappe.cache.delete_keys(sorted(names))
+    if frappe.MAJOR >= 16:
+        frappe.client_cache.erase_persistent_caches(json.dumps({"doctype": None, "site": frappe.site}))
+
+
+def _dumps(value: object) -> bytes:
+    return pickle.dumps(value, protocol=5 if frappe.MAJOR >= 16 else pickle.DEFAULT_PROTOCOL)
 
 
 def _loads(value: bytes | None) -> Any:
