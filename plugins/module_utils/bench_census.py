@@ -17,7 +17,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes import BenchProcess
 from ansible_collections.benchfly.stores.plugins.module_utils.cache_sweep import LISTS
 from ansible_collections.benchfly.stores.plugins.module_utils.key_copy import escaped
-from ansible_collections.benchfly.stores.plugins.module_utils.queue_sweep import INTERMEDIATE, QUEUE
+from ansible_collections.benchfly.stores.plugins.module_utils.queue_keys import QueueKeys
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import (
     StoreError,
     connect,
@@ -39,16 +39,10 @@ class Check:
 
 def census(client: Any, bench_id: str) -> dict[str, int]:
     """Jobs of a bench in a queue store, by where they stand: queued, and each of RQ's registries."""
-    prefix = bench_id.encode() + b":"
-    queues = [
-        key
-        for key in client.scan_iter(match=escaped(QUEUE + prefix) + b"*", count=1000)
-        if not key.endswith(INTERMEDIATE)
-    ]
-    counts = {"queued": sum(client.llen(key) for key in queues)}
+    keys = QueueKeys(client, bench_id.encode() + b":")
+    counts = {"queued": sum(client.llen(key) for key in keys.queues)}
     for registry in REGISTRIES:
-        keys = client.scan_iter(match=f"rq:{registry}:".encode() + escaped(prefix) + b"*", count=1000)
-        counts[registry] = sum(client.zcard(key) for key in keys)
+        counts[registry] = sum(client.zcard(key) for key in keys.registries(f"rq:{registry}:".encode()))
     return counts
 
 

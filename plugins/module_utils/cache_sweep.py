@@ -47,8 +47,8 @@ class CacheSweep:
                 hashes = [key for key, kind in keys.items() if kind == "hash"]
                 for key in hashes:
                     self._merge_hash(key)
-                self.swept.keys += copy_keys(
-                    self.source, self.target, {key: kind for key, kind in keys.items() if kind != "hash"}
+                self.swept.keys += len(
+                    copy_keys(self.source, self.target, {key: kind for key, kind in keys.items() if kind != "hash"})
                 )
                 for chunk in chunks(keys):
                     self.source.unlink(*chunk)

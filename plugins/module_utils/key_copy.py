@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import StoreError
 
 CHUNK = 500
-_BESIDE = b"benchfly:part:"
+BESIDE = b"benchfly:part:"  # what keys are named until they are whole
 
 Item = TypeVar("Item")
 
@@ -31,17 +31,17 @@ def escaped(text: bytes) -> bytes:
     return b"".join(b"\\" + bytes([byte]) if byte in b"*?[]\\^-" else bytes([byte]) for byte in text)
 
 
-def copy_keys(source: Any, target: Any, kinds: dict[bytes, str], verify: bool = True) -> int:
+def copy_keys(source: Any, target: Any, kinds: dict[bytes, str], verify: bool = True) -> set[bytes]:
     """Copy keys, given as key -> type (hash, set, zset, list, stream, string), with their time to live.
 
-    A key that the target has already is left as it is there; sets are united. Returns how many were written.
+    A key that the target has already is left as it is there; sets are united. Returns the keys that were written.
     Raises StoreError when a key reads back differently from the target (with `verify`).
     """
-    written = 0
+    written: set[bytes] = set()
     for chunk in chunks(kinds.items()):
         values = _read(source, chunk)
         new = _write(target, values)
-        written += len(new)
+        written.update(new)
         if verify and new:
             _compare(target, {key: values[key] for key in new})
     return written
@@ -92,30 +92,32 @@ def _queue_read(pipeline: Any, key: bytes, kind: str) -> None:
 
 def _write(client: Any, values: dict[bytes, tuple[str, Any, int]]) -> list[bytes]:
     """Write what the target does not have; return those keys."""
+    whole = [key for key, (kind, _value, _life) in values.items() if kind != "set"]
     pipeline = client.pipeline(transaction=False)
-    renames: dict[int, bytes] = {}
-    commands = 0
+    if whole:
+        pipeline.unlink(*(BESIDE + key for key in whole))  # what a killed copy may have left
     for key, (kind, value, life) in values.items():
         if kind == "set":
             pipeline.sadd(key, *value)
-            commands += 1
-            continue
-        beside = _BESIDE + key
-        pipeline.unlink(beside)
-        count = _queue_write(pipeline, beside, kind, value)
-        if life > 0:
-            pipeline.pexpire(beside, life)
-            count += 1
-        pipeline.renamenx(beside, key)
-        renames[commands + 1 + count] = key
-        pipeline.unlink(beside)
-        commands += count + 3
-    replies = pipeline.execute()
-    return [key for index, key in renames.items() if replies[index]]
+        else:
+            _queue_write(pipeline, BESIDE + key, kind, value)
+            if life > 0:
+                pipeline.pexpire(BESIDE + key, life)
+    pipeline.execute()
+    for key in whole:
+        pipeline.renamenx(BESIDE + key, key)
+    placed = dict(zip(whole, pipeline.execute(raise_on_error=False)))
+    for reply in placed.values():
+        if isinstance(reply, Exception) and "no such key" not in str(reply):  # which has expired meanwhile
+            raise reply
+    kept = [BESIDE + key for key, reply in placed.items() if reply is False]
+    if kept:
+        client.unlink(*kept)
+    return [key for key, reply in placed.items() if reply is True]
 
 
-def _queue_write(pipeline: Any, key: bytes, kind: str, value: Any) -> int:
-    """Queue the commands that make `key`; return how many."""
+def _queue_write(pipeline: Any, key: bytes, kind: str, value: Any) -> None:
+    """Queue the commands that make `key`."""
     if kind == "hash":
         pipeline.hset(key, mapping=value)
     elif kind == "zset":
@@ -125,20 +127,18 @@ def _queue_write(pipeline: Any, key: bytes, kind: str, value: Any) -> int:
     elif kind == "stream":
         for entry, fields in value:
             pipeline.xadd(key, fields, id=entry)
-        return len(value)
     else:
-        parts = list(chunks(value, 10_000))
-        for part in parts:
+        for part in chunks(value, 10_000):
             pipeline.rpush(key, *part)
-        return len(parts)
-    return 1
 
 
 def _compare(client: Any, values: dict[bytes, tuple[str, Any, int]]) -> None:
-    found = _read(client, [(key, kind) for key, (kind, _value, _life) in values.items()])
-    for key, (_kind, value, life) in values.items():
-        if key not in found:
+    pipeline = client.pipeline(transaction=False)
+    for key, (kind, _value, _life) in values.items():
+        _queue_read(pipeline, key, kind)
+    for (key, (_kind, value, life)), found in zip(values.items(), pipeline.execute()):
+        if not found:
             if life < 0:
                 raise StoreError(f"key {key!r} was written to the new store and is not there")
-        elif found[key][1] != value:
+        elif found != value:
             raise StoreError(f"key {key!r} reads back differently from the new store; nothing of it was removed")
