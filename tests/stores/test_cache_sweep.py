@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
 from ansible_collections.benchfly.stores.plugins.module_utils.cache_sweep import CacheSweep
 from tests.stores.fragile import Fragile, KilledError
-from tests.stores.servers import Server
 
 pytestmark = pytest.mark.stores
 
 SITE = "_5e5899d8398b5f7b"
 INSERTS, SEARCH = f"{SITE}|insert_queue_for_Route History", f"{SITE}|global_search_queue"
-
-
-@pytest.fixture
-def stores(tmp_path: Path) -> Iterator[tuple[redis.Redis, redis.Redis]]:
-    with Server(tmp_path / "old") as old, Server(tmp_path / "new") as new:
-        yield old.client, new.client
 
 
 def test_what_sql_does_not_have_moves_and_the_rest_stays(stores: tuple[redis.Redis, redis.Redis]) -> None:

@@ -2,54 +2,15 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
 from ansible_collections.benchfly.stores.plugins.module_utils.queue_sweep import QueueSweep
 from tests.stores.fragile import Fragile, KilledError
-from tests.stores.servers import Server
+from tests.stores.jobs import BENCH, LONG, SHORT, add_job, enqueue, listed
 
 pytestmark = pytest.mark.stores
-
-BENCH = "home-frappe-frappe-bench"
-SHORT, LONG = f"rq:queue:{BENCH}:short", f"rq:queue:{BENCH}:long"
-
-
-@pytest.fixture
-def stores(tmp_path: Path) -> Iterator[tuple[redis.Redis, redis.Redis]]:
-    with Server(tmp_path / "old") as old, Server(tmp_path / "new") as new:
-        yield old.client, new.client
-
-
-def add_job(client: redis.Redis, job: str, queue: str = "short", status: str = "queued", **fields: str) -> None:
-    """A job hash as RQ writes it; where its id stands is up to the test."""
-    created = fields.pop("enqueued_at", "2026-11-22T10:00:00.000000Z")
-    client.hset(
-        f"rq:job:{job}",
-        mapping={
-            "origin": f"{BENCH}:{queue}",
-            "status": status,
-            "created_at": created,
-            "enqueued_at": created,
-            "data": bytes(random.Random(job).randbytes(300)),
-            **fields,
-        },
-    )
-
-
-def enqueue(client: redis.Redis, *jobs: str, queue: str = "short") -> None:
-    for job in jobs:
-        add_job(client, job, queue)
-        client.rpush(f"rq:queue:{BENCH}:{queue}", job)
-    client.sadd("rq:queues", f"rq:queue:{BENCH}:{queue}")
-
-
-def listed(client: redis.Redis, key: str) -> list[str]:
-    return [job.decode() for job in client.lrange(key, 0, -1)]
 
 
 def test_old_jobs_stay_ahead_of_new_ones_and_leave_nothing_behind(stores: tuple[redis.Redis, redis.Redis]) -> None:
