@@ -44,7 +44,6 @@ bench:
     frappe: {description: Version of Frappe, type: str, returned: always}
     libraries: {description: Versions of rq, redis, hiredis and gunicorn., type: dict, returned: always}
     stores: {description: The redis_* URLs without passwords., type: dict, returned: always}
-    reasons: {description: What speaks against a move of this bench., type: list, elements: str, returned: always}
     processes: {description: Name, role and state of each of the bench's programs., type: list, elements: dict,
                 returned: always}
     move: {description: The last move from the journal, or empty., type: dict, returned: always}
@@ -59,7 +58,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import Bench, BenchError, redact
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal, redacted
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import BENCH, SUPERVISOR
-from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes import bench_processes, environment_of
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes import bench_processes
 from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import Supervisor
 
 LIBRARIES = ("rq", "redis", "hiredis", "gunicorn")
@@ -77,29 +76,6 @@ def library_versions() -> dict[str, str]:
     return versions
 
 
-def overrides(bench: Bench, pids: list[int]) -> list[str]:
-    """What would keep a process from using the bench-wide URLs: a site's own keys, or variables of its environment."""
-    found = [
-        f"sites/{site}/site_config.json sets {key}, which overrides the bench's; remove it there"
-        for site, config in bench.site_configs().items()
-        for key in STORE_KEYS
-        if key in config
-    ]
-    for pid in pids:
-        found += [
-            f"process {pid} has {name} in its environment, which overrides the configuration; remove it there"
-            for name in environment_of(pid)
-            if name.startswith("FRAPPE_REDIS_")
-        ]
-    return found
-
-
-def sentinels(config: dict[str, Any]) -> list[str]:
-    """Settings that make Frappe ignore the URLs (redis_cache_sentinel_enabled and its sister)."""
-    keys = ("redis_cache_sentinel_enabled", "redis_queue_sentinel_enabled")
-    return [f"common_site_config.json sets {key}; a move changes URLs only" for key in keys if config.get(key)]
-
-
 def look(bench: Bench, supervisor: Supervisor, state_dir: Path) -> dict[str, Any]:
     config = bench.config()
     processes = bench_processes(bench.path, supervisor)
@@ -110,7 +86,6 @@ def look(bench: Bench, supervisor: Supervisor, state_dir: Path) -> dict[str, Any
         "frappe": bench.version_of("frappe"),
         "libraries": library_versions(),
         "stores": {key: redact(config[key]) for key in STORE_KEYS if config.get(key)},
-        "reasons": [*sentinels(config), *overrides(bench, [process.pid for process in processes if process.pid])],
         "sites": sorted(bench.site_configs()),
         "processes": [asdict(process) for process in processes],
         "move": redacted(move) if move else {},

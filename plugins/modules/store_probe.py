@@ -12,7 +12,9 @@ version_added: 0.1.0
 description:
   - Sends the target server what Frappe and RQ will send it, from the bench's host and through the bench's own
     libraries, and reports need by need what it answered.
-  - Writes only keys under C(benchfly:probe:) and jobs named C(benchfly-probe-*), and removes them.
+  - Writes only keys under C(benchfly:probe:) and RQ's keys of queues, jobs and workers named C(benchfly-probe-*), and
+    removes them. Where it is killed, the server forgets them within two minutes.
+  - Never fills the store, and never suspends or stops anything of others on it.
 requirements:
   - redis-py and rq, as in the bench's own environment
 author: The benchfly authors
@@ -48,25 +50,62 @@ EXAMPLES = r"""
 
 RETURN = r"""
 gate:
-  description: The verdict (C(go), C(settings) or C(no)), the server and every need.
+  description: What the store answered.
   returned: success
   type: dict
+  contains:
+    verdict: {description: "C(go), C(settings), which is go once they are made, or C(no).", type: str, returned: always}
+    needs: {description: "Every need with used_by, answer, verdict (ok, note, setting or no) and remedy.", type: list,
+            elements: dict, returned: always}
+    reasons: {description: What speaks against the store, type: list, elements: str, returned: always}
+    warnings: {description: What somebody should know of it, type: list, elements: str, returned: always}
+    engine: {description: "Engine that answered, empty when none did.", type: str, returned: always}
+    version: {description: Its version, type: str, returned: always}
+    frappe: {description: Version of the bench's Frappe, type: str, returned: always}
+    purpose: {description: What it was asked for, type: str, returned: always}
+    store: {description: Its address, type: str, returned: always}
 """
 
+import signal
+import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import Bench, BenchError, redact
-from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import NO_REDIS
-from ansible_collections.benchfly.stores.plugins.module_utils.store_client import (
-    HAS_REDIS,
-    StoreError,
-    connect,
-    redis,
-    server,
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import (
+    PURPOSE_KEYS,
+    Bench,
+    BenchError,
+    redact,
 )
-from ansible_collections.benchfly.stores.plugins.module_utils.store_needs import Probe, verdict
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import NO_REDIS
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import MET, NOTE, Answer, verdict
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.needs import ask
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.probe import Probe
+from ansible_collections.benchfly.stores.plugins.module_utils.store_client import HAS_REDIS
+
+
+def look(url: str, purpose: str, bench: Bench) -> dict[str, Any]:
+    """The gate of one store for one bench."""
+    version, config = bench.version_of("frappe"), bench.config()
+    former = str(config.get(PURPOSE_KEYS[purpose]) or "")
+    probe = Probe(url, purpose, int((version or "0").partition(".")[0]), bench.bench_id(), config, former)
+    answers = ask(probe)
+
+    def told(answer: Answer) -> str:
+        return f"{purpose} store {redact(url)}: {answer.need}: {answer.answer}. Remedy: {answer.remedy}"
+
+    return {
+        "purpose": purpose,
+        "store": redact(url),
+        **probe.server,
+        "frappe": version,
+        "verdict": verdict(answers),
+        "needs": [asdict(answer) for answer in answers],
+        "reasons": [told(answer) for answer in answers if answer.verdict not in (MET, NOTE)],
+        "warnings": [told(answer) for answer in answers if answer.verdict == NOTE],
+    }
 
 
 def main() -> None:
@@ -80,27 +119,13 @@ def main() -> None:
     )
     if not HAS_REDIS:
         module.fail_json(msg=NO_REDIS)
-    url, purpose, bench = module.params["url"], module.params["purpose"], Bench(Path(module.params["path"]))
+    for name in ("SIGTERM", "SIGHUP"):  # what it wrote is removed also when it is told to end
+        signal.signal(getattr(signal, name), lambda *_: sys.exit(1))
+    url, purpose = module.params["url"], module.params["purpose"]
     try:
-        major = int((bench.version_of("frappe") or "0").partition(".")[0])
-        client = connect(url)
-        needs = Probe(client, purpose, major, bench.bench_id()).ask()
-        found = server(client)
-    except (BenchError, StoreError, ImportError, redis.exceptions.RedisError) as error:
+        gate = look(url, purpose, Bench(Path(module.params["path"])))
+    except (BenchError, ImportError) as error:
         module.fail_json(msg=f"{purpose} store {redact(url)}: {error}")
-    gate = {
-        "purpose": purpose,
-        "store": redact(url),
-        **found,
-        "frappe": bench.version_of("frappe"),
-        "verdict": verdict(needs),
-        "needs": [asdict(need) for need in needs],
-        "reasons": [
-            f"{purpose} store {redact(url)}: {need.need}: {need.answer}. Remedy: {need.remedy or 'use another engine'}"
-            for need in needs
-            if need.verdict != "ok"
-        ],
-    }
     module.exit_json(changed=False, gate=gate)
 
 

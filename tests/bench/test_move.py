@@ -114,7 +114,7 @@ def test_refusals_come_before_anything_is_touched(moving: Moving) -> None:
     site.write_bytes(site_before)
 
     moving.stores["queue"].client.config_set("maxmemory-policy", "allkeys-lru")
-    assert "Memory policy fits the purpose" in moving.refused("migrate")
+    assert "The memory policy fits the purpose" in moving.refused("migrate")
     moving.stores["queue"].client.config_set("maxmemory-policy", "noeviction")
 
     assert "was never moved" in moving.refused("rollback")

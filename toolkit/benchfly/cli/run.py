@@ -33,7 +33,8 @@ class Verb:
     plan: what it is about to do to the benches; a verb that has one changes hosts, and asks before it does.
     locks: what nothing else may do at the same time from this controller; by default anything on the same benches.
     limit: the hosts it is confined to, where they are not those of the benches.
-    summary: what came of it, for people. way_back: the verb that takes back a run that failed part-way.
+    summary: what came of it, for people. tells: whether that says of a host, too, why the verb was refused there.
+    way_back: the verb that takes back a run that failed part-way.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Verb:
     limit: Callable[[Fleet, Sequence[Bench]], Sequence[str]] = lambda fleet, benches: ()
     needs_benches: bool = True
     summary: Callable[[Run, Outcome], RenderableType] = lambda run, outcome: ""
+    tells: bool = False
     way_back: str | None = None
 
 
@@ -62,7 +64,7 @@ def run_verb(verb: Verb, options: Options) -> None:
         data |= outcome.as_dict()
         run.finish(data)
     done = outcome.status == "ok" and not (verb.plan and options.check)
-    output.result(data, verb.summary(run, outcome) if done else "")
+    output.result(data, verb.summary(run, outcome) if done or verb.tells else "")
     if code:
         output.complain(message)
         raise typer.Exit(code)
@@ -135,7 +137,8 @@ def verdict(verb: Verb, options: Options, outcome: Outcome) -> tuple[int, str]:
         code, heading = RefusedError.exit_code, f"{verb.name} was refused."
     else:
         code, heading = RunFailedError.exit_code, f"{verb.name} failed."
-    failures = [str(failure) for failure in outcome.failures]
+    told = outcome.data.get(verb.name, {}) if verb.tells else {}
+    failures = [str(failure) for failure in outcome.failures if failure.host not in told]
     return code, "\n".join([heading, *failures, f"Full log: {outcome.log}", _hint(verb, options, untouched)])
 
 

@@ -14,15 +14,6 @@ from benchfly.playbook.outcome import Outcome
 from benchfly.results import Run
 
 
-def check(run: Run, outcome: Outcome) -> RenderableType:
-    """The verdict on each host of a bench."""
-    rows = [
-        (entry["bench"], host, entry["verdict"], "; ".join(entry["reasons"]))
-        for host, entry in outcome.data.get("check", {}).items()
-    ]
-    return plain_table(("Bench", "Host", "Verdict", "Reasons"), rows) if rows else ""
-
-
 def deploy(run: Run, outcome: Outcome) -> RenderableType:
     """What runs where."""
     rows = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import typer
 
-from benchfly.cli import plan, report, summary
+from benchfly.cli import gate, plan, report, summary
 from benchfly.cli.help import examples
 from benchfly.cli.options import (
     BenchOption,
@@ -34,11 +34,13 @@ class Command:
 
 COMMANDS = (
     Command(
-        Verb("check", summary=summary.check),
-        "Say whether benches may move to the stores that the inventory names, and why not.\n\nChanges nothing.",
+        Verb("check", summary=gate.check, tells=True),
+        "Say whether benches may move to the stores that the inventory names, and why not.\n\n"
+        "Asks the stores themselves, from every host of a bench and through its own libraries. Changes nothing. The "
+        "exit code is 3 when a bench may not move, or only once a store has other settings.",
         (
             ("-i inventories/prod", "check every bench"),
-            ("-i inventories/prod --bench shop --json", "one bench, for a machine to read; exit code 3 means no"),
+            ("-i inventories/prod --bench shop --json", "one bench, for a machine to read: every need and answer"),
         ),
     ),
     Command(

@@ -23,7 +23,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Need:
-    """One line of the gate: what the bench needs of a store, and whether it has it (ok, setting or no)."""
+    """One line of the gate: what the bench needs of a store, and whether it has it (ok, note, setting or no)."""
 
     purpose: str
     need: str

@@ -1,0 +1,129 @@
+"""RQ's own classes, kept apart from every other bench's queues and workers on the same store."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.probe import TTL, Probe
+
+# The sets in which RQ lists all queues and workers, one of the probe's own, which ACL rules for RQ's keys allow too.
+_LISTS = "rq:benchfly-probe:{}:{}"
+_OF_A_QUEUE = (
+    "rq:queue:{}", "rq:queue:{}:intermediate", "rq:wip:{}", "rq:finished:{}", "rq:failed:{}", "rq:deferred:{}",
+    "rq:scheduled:{}", "rq:canceled:{}", "rq:clean_registries:{}", "rq:workers:{}", "rq:workers:rq:queue:{}",
+)  # fmt: skip
+_OF_A_JOB = ("rq:job:{}", "rq:job:{}:dependents", "rq:job::{}:dependencies", "rq:results:{}", "rq:executions:{}")
+
+
+class RqProbe:
+    """Queues, jobs and a worker on one connection; what they write is the probe's to remove."""
+
+    def __init__(self, probe: Probe, connection: Any) -> None:
+        from rq import Queue, SimpleWorker  # the bench's own
+
+        self.probe, self.connection = probe, connection
+        queues, workers = (probe.own(_LISTS.format(probe.id, name)) for name in ("queues", "workers"))
+
+        class ProbeQueue(Queue):  # type: ignore[misc]
+            redis_queues_keys = queues
+
+        class ProbeWorker(SimpleWorker):  # type: ignore[misc]
+            redis_workers_keys = workers
+            queue_class = ProbeQueue
+
+            def _install_signal_handlers(self) -> None:
+                """The module's own stay."""
+
+            def handle_payload(self, message: Any) -> None:
+                """Hear commands without obeying: the job to be stopped runs in this very process."""
+                self.heard.append(message["data"])
+
+        self._queue_class, self._worker_class = ProbeQueue, ProbeWorker
+
+    def queue(self, prefix: str = "") -> Any:
+        """A new queue; `prefix` such as `<bench_id>:`, where rules for keys ask for it."""
+        name = f"{prefix}benchfly-probe-{uuid.uuid4().hex}"
+        for template in _OF_A_QUEUE:
+            self.probe.own(template.format(name))
+        return self._queue_class(name, connection=self.connection)
+
+    def enqueue(self, queue: Any, function: str, *arguments: Any, **options: Any) -> Any:
+        """A job as Frappe enqueues one, with an id of its own."""
+        job_id = f"benchfly-probe-{uuid.uuid4().hex}"
+        for template in _OF_A_JOB:
+            self.probe.own(template.format(job_id))
+        options = {"ttl": TTL, "result_ttl": TTL, "failure_ttl": TTL, "timeout": 30, **options}
+        job = queue.enqueue_call(function, args=arguments, job_id=job_id, **options)
+        self.probe.expire()
+        return job
+
+    def worker(self, queue: Any) -> Any:
+        """A worker that runs jobs in this process. At its birth it asks CLIENT SETNAME and CLIENT LIST."""
+        name = f"benchfly-probe-{uuid.uuid4().hex}"
+        self.probe.own(f"rq:worker:{name}")
+        worker = self._worker_class([queue], name=name, connection=self.connection)
+        worker.heard = []
+        return worker
+
+    def run(self, queue: Any) -> tuple[list[bytes], str]:
+        """Work until the queue is empty; the commands that the worker heard, and the error that ended it, if any."""
+        worker = self.worker(queue)
+        with _kept_log() as errors:
+            worker.work(burst=True)
+        self.probe.expire()
+        return worker.heard, "; ".join(errors)
+
+    def dequeue(self, queues: list[Any], timeout: int | None) -> str:
+        """Id of the next job, taken as this RQ's workers do; empty when there is none. Blocks for `timeout` seconds."""
+        from rq.exceptions import DequeueTimeout
+
+        try:
+            taken = self._queue_class.dequeue_any(queues, timeout, connection=self.connection)
+        except DequeueTimeout:
+            return ""
+        return str(taken[0].id) if taken else ""
+
+
+@contextmanager
+def _kept_log() -> Iterator[list[str]]:
+    """Collect the errors that end RQ's worker (a job's own are none), which it logs and swallows."""
+    errors: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "quitting" in record.getMessage() and record.exc_info:
+                errors.append(f"{sys.exc_info()[0].__name__}: {record.exc_info[1]}")  # type: ignore[union-attr]
+
+    logger, keep = logging.getLogger("rq.worker"), Keep()
+    propagates, logger.propagate = logger.propagate, False
+    logger.addHandler(keep)  # with a handler there, RQ adds none that writes to standard output
+    try:
+        yield errors
+    finally:
+        logger.removeHandler(keep)
+        logger.propagate = propagates
+
+
+@contextmanager
+def meanwhile(seconds: float, action: Callable[[], None]) -> Iterator[list[BaseException]]:
+    """Do something in a thread, `seconds` after the block began; what went wrong there is in the list afterwards."""
+    wrong: list[BaseException] = []
+
+    def act() -> None:
+        try:
+            action()
+        except BaseException as error:  # told to whoever started it
+            wrong.append(error)
+
+    timer = threading.Timer(seconds, act)
+    timer.start()
+    try:
+        yield wrong
+    finally:
+        timer.join()
