@@ -86,12 +86,15 @@ def gate() -> list[Need]:
     ]
 
 
+STORES = (("shop-cache-old", 1.0), ("shop-cache", 1.24))
+
+
 def benchmark() -> Benchmark:
     chance = random.Random(7)
     trials = []
-    for number in range(1, 7):
+    for number in range(1, 11):
         slowness = chance.uniform(0.8, 1.1)  # of the machine, in this round
-        for store, speed in chance.sample([("shop-cache-old", 1.0), ("shop-cache", 1.24)], 2):
+        for store, speed in chance.sample([*STORES, STORES[0]], 3):
             rate = 48_000 * speed * slowness * chance.uniform(0.97, 1.03)
             p50, p95, p99 = (
                 8000 / rate,
@@ -99,7 +102,8 @@ def benchmark() -> Benchmark:
                 26000 / rate * chance.uniform(0.7, 1.5),
             )
             figures = Measurement(round(rate * 2), 2.0, rate, p50, p95, p99, 0)
-            trials.append(Trial(number, store, figures, ()))
+            twin = any((trial.round, trial.store) == (number, store) for trial in trials)
+            trials.append(Trial(number, store, figures, (), twin))
     trials[5] = replace(trials[5], invalid=("318 keys evicted",))
     workload = parse(
         "frappe-site",

@@ -27,7 +27,8 @@ from benchfly.benchmark import Benchmark, compare
 pytestmark = pytest.mark.stores
 
 ROOT = Path(__file__).parents[2]
-QUICK = {"benchmark_rounds": 1, "benchmark_seconds": 0.2}
+FEW = {"benchmark_rounds": 4, "benchmark_rounds_most": 6, "benchmark_seconds": 0.3, "benchmark_seed": 7}
+QUICK = {"benchmark_rounds": 1, "benchmark_seconds": 0.2, "benchmark_twin": False}
 
 
 @pytest.fixture
@@ -64,14 +65,16 @@ def own_keys(server: Server) -> int:
 
 
 def test_two_stores_with_what_is_at_hand(tmp_path: Path, pair: tuple[Server, Server]) -> None:
-    done = play(tmp_path, {**urls(*pair), "benchmark_rounds": 5, "benchmark_seconds": 0.3, "benchmark_seed": 7})
+    done = play(tmp_path, {**urls(*pair), **FEW})
     assert done.returncode == 0, done.stdout
     measured = Benchmark.load(tmp_path / "benchmark.json")
     assert [(server.name, server.engine) for server in measured.stores] == [("old", "redis"), ("new", "redis")]
-    assert len(measured.trials) == 10
+    rounds = {trial.round for trial in measured.trials}
+    assert rounds in ({*range(1, 5)}, {*range(1, 6)}, {*range(1, 7)})
+    assert len(measured.trials) == 3 * len(rounds) == 3 * sum(trial.twin for trial in measured.trials)
     assert all(trial.valid for trial in measured.trials), measured.trials
     assert measured.seed == 7
-    assert len({tuple(t.store for t in measured.trials[at : at + 2]) for at in range(0, 10, 2)}) == 2
+    assert len({tuple(t.store for t in measured.trials[at : at + 3]) for at in range(0, 12, 3)}) > 1
     assert any(PREFIX in line for line in measured.command_lines("old")) or measured.generator == "python-client"
     rows = compare(measured.trials, ["old", "new"]).rows
     assert all(row.spread and row.spread.low > 0 for row in rows)

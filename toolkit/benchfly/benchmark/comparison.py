@@ -1,19 +1,20 @@
 """What trials of several stores say of each other. Pure: trials in, verdicts out.
 
-Trials are paired by round, so that what slowed the machine for a while slowed both. A difference is claimed only if
-every round shows it: with n rounds, two equal stores look so by chance in one of 2^(n-1) comparisons.
+Trials are paired by round, so that what slowed the machine for a while slowed both. A difference is claimed only if its
+interval leaves out "none", if it is still there when corrected for the number of comparisons, and if it is more than
+what the baseline differs from itself by: the noise floor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from statistics import median
 
+from benchfly.benchmark.statistics import ERROR_RATE, Estimate, estimate, holm, rounds_for
 from benchfly.benchmark.trials import Trial
-
-# Fewer prove nothing: four equal signs are an accident in one of 8 comparisons.
-MINIMUM_ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ METRICS = (
     Metric("p99_ms", "Latency, 99 % below", "ms", more_is_better=False),
 )
 
+# Of a metric's field, the largest logarithm of a ratio that a store showed to itself.
+Floors = Mapping[str, float]
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -50,26 +54,59 @@ class Spread:
 
 @dataclass(frozen=True)
 class Ratio:
-    """A store's figures over the baseline's, round by round."""
+    """A store's figures over the baseline's, round by round, and what they come to.
+
+    `p` is corrected for all `comparisons`; `floor` is of the logarithm, None where nobody measured it.
+    """
 
     rounds: tuple[float, ...]
-    spread: Spread | None
+    estimate: Estimate | None
+    floor: float | None
+    comparisons: int = 1
+    p: float = 1.0
+
+    @property
+    def spread(self) -> Spread | None:
+        """The ratio in the middle and its interval; None where there are too few rounds for one."""
+        if self.estimate is None:
+            return None
+        return Spread(*(math.exp(value) for value in (self.estimate.middle, self.estimate.low, self.estimate.high)))
+
+    @property
+    def detectable(self) -> float | None:
+        """The smallest difference that so many rounds find, as a share: 0.05 is 5 %."""
+        if self.estimate is None:
+            return None
+        return math.expm1(self.estimate.detectable(self.floor or 0.0))
+
+    @property
+    def judged(self) -> bool:
+        return self.estimate is not None and len(self.rounds) >= rounds_for(self.comparisons)
+
+    @property
+    def seen(self) -> bool:
+        """Whether the interval leaves out "no difference", also after correction."""
+        found = self.estimate
+        return self.judged and found is not None and self.p <= ERROR_RATE and not found.low <= 0 <= found.high
 
     @property
     def claimed(self) -> bool:
-        """Whether every round shows the same difference, and there are enough of them."""
-        if self.spread is None or len(self.rounds) < MINIMUM_ROUNDS:
-            return False
-        return self.spread.low > 1 or self.spread.high < 1
+        found = self.estimate
+        return self.seen and found is not None and self.floor is not None and abs(found.middle) > self.floor
 
     @property
     def verdict(self) -> str:
         """In words."""
-        if self.spread is None or len(self.rounds) < MINIMUM_ROUNDS:
-            return f"not judged: {len(self.rounds)} rounds with two valid trials, {MINIMUM_ROUNDS} are needed"
-        if not self.claimed:
+        if not self.judged or self.estimate is None:
+            needed = rounds_for(self.comparisons)
+            return f"not judged: {len(self.rounds)} rounds with two valid trials, {needed} are needed"
+        if self.claimed:
+            return "higher" if self.estimate.middle > 0 else "lower"
+        if not self.seen:
             return "no difference claimed"
-        return ("higher" if self.spread.low > 1 else "lower") + f" in all {len(self.rounds)} rounds"
+        if self.floor is None:
+            return "no difference claimed: it is not known what one store differs from itself by here"
+        return f"no difference claimed: the same store differs from itself by {100 * math.expm1(self.floor):.1f} %"
 
 
 @dataclass(frozen=True)
@@ -84,50 +121,87 @@ class Row:
     @property
     def better(self) -> bool | None:
         """Whether the store is claimed to be better than the baseline (False: worse); None when nothing is claimed."""
-        if self.ratio is None or self.ratio.spread is None or not self.ratio.claimed:
+        if self.ratio is None or self.ratio.estimate is None or not self.ratio.claimed:
             return None
-        return (self.ratio.spread.low > 1) == self.metric.more_is_better
+        return (self.ratio.estimate.middle > 0) == self.metric.more_is_better
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Rows by metric, then by store with the baseline first."""
+    """Rows by metric, then by store with the baseline first. `mark` says what speaks against the comparison at all."""
 
     baseline: str
     rows: tuple[Row, ...]
+    mark: str = ""
 
     @property
+    def floor(self) -> float | None:
+        """What the baseline may differ from itself by in throughput, as a share; None where nobody measured it."""
+        known = [row.ratio.floor for row in self.rows if row.metric is METRICS[0] and row.ratio and row.ratio.floor]
+        return math.expm1(max(known)) if known else None
+
+    @cached_property
     def headline(self) -> str:
         """The throughput of each store against the baseline, in a sentence each."""
         ratios = [row for row in self.rows if row.metric is METRICS[0] and row.ratio]
-        return " ".join(self._sentence(row.store, row.ratio) for row in ratios if row.ratio)
+        said = " ".join(self._sentence(row.store, row.ratio) for row in ratios if row.ratio)
+        return f"{said} {self.mark}".strip()
 
     def _sentence(self, store: str, ratio: Ratio) -> str:
         if ratio.spread is None or not ratio.claimed:
             return f"Throughput of {store} and {self.baseline}: {ratio.verdict}."
         spread = f"{ratio.spread.low:.2f} to {ratio.spread.high:.2f}"
-        return f"{store} did {ratio.spread.median:.2f} times the operations of {self.baseline} ({spread}, by round)."
+        return f"{store} did {ratio.spread.median:.2f} times the operations of {self.baseline} ({spread})."
 
 
-def compare(trials: Sequence[Trial], stores: Sequence[str]) -> Comparison:
-    """Compare the stores with the first of them. Invalid trials are left out, with the round they leave unpaired."""
+def compare(trials: Sequence[Trial], stores: Sequence[str], floors: Floors | None = None) -> Comparison:
+    """Compare the stores with the first of them. Invalid trials are left out, with the round they leave unpaired.
+
+    The floor of a metric is the larger of what the baseline's twin shows and what is given in `floors`.
+    """
+    known = noise(trials, stores[0])
+    floors = {
+        field: max(known.get(field, 0.0), (floors or {}).get(field, 0.0)) for field in {**known, **(floors or {})}
+    }
     rows = []
     for metric in METRICS:
-        figures = {store: _by_round(trials, store, metric) for store in stores}
+        figures = {store: by_round(trials, store, metric) for store in stores}
         baseline = figures[stores[0]]
         for store in stores:
-            ratio = None if store == stores[0] else _ratio(figures[store], baseline)
+            ratio = None if store == stores[0] else _ratio(figures[store], baseline, floors.get(metric.field))
             rows.append(Row(metric, store, Spread.of(figures[store].values()), ratio))
-    return Comparison(stores[0], tuple(rows))
+    return Comparison(stores[0], tuple(_corrected(rows)))
 
 
-def _by_round(trials: Sequence[Trial], store: str, metric: Metric) -> dict[int, float]:
-    valid = (trial for trial in trials if trial.store == store and trial.valid)
+def noise(trials: Sequence[Trial], store: str) -> dict[str, float]:
+    """What a store that was played twice a round may differ from itself by: the far end of that interval."""
+    floors = {}
+    for metric in METRICS:
+        itself = _ratio(by_round(trials, store, metric, twin=True), by_round(trials, store, metric), None)
+        if itself.estimate is not None:
+            floors[metric.field] = max(abs(itself.estimate.low), abs(itself.estimate.high))
+    return floors
+
+
+def by_round(trials: Sequence[Trial], store: str, metric: Metric, twin: bool = False) -> dict[int, float]:
+    """The figure of a store's valid trial in each round, or of its twin's."""
+    valid = (trial for trial in trials if trial.store == store and trial.twin == twin and trial.valid)
     return {trial.round: float(getattr(trial.measurement, metric.field)) for trial in valid}
 
 
-def _ratio(figures: dict[int, float], baseline: dict[int, float]) -> Ratio:
+def _ratio(figures: dict[int, float], baseline: dict[int, float], floor: float | None) -> Ratio:
     # A latency of 0 is one below the generator's resolution: no ratio can be told.
-    paired = sorted(number for number in figures.keys() & baseline.keys() if baseline[number] > 0)
+    paired = sorted(number for number in figures.keys() & baseline.keys() if min(figures[number], baseline[number]) > 0)
     rounds = tuple(figures[number] / baseline[number] for number in paired)
-    return Ratio(rounds, Spread.of(rounds))
+    return Ratio(rounds, estimate([math.log(ratio) for ratio in rounds]), floor)
+
+
+def _corrected(rows: Sequence[Row]) -> Iterable[Row]:
+    """The rows with p-values that hold for all of them together."""
+    found = [row.ratio.estimate.p for row in rows if row.ratio and row.ratio.estimate]
+    corrected = iter(holm(found))
+    for row in rows:
+        if row.ratio and row.ratio.estimate:
+            yield replace(row, ratio=replace(row.ratio, comparisons=len(found), p=next(corrected)))
+        else:
+            yield row

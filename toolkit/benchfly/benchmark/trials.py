@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ class Trial:
     store: str
     measurement: Measurement | None
     invalid: tuple[str, ...]
+    twin: bool = False  # the store's other trial in the round, which shows what it differs from itself by
 
     @property
     def valid(self) -> bool:
@@ -76,7 +78,7 @@ class Benchmark:
                 seconds=float(data["seconds"]),
                 seed=int(data["seed"]),
                 stores=tuple(Server(**server) for server in data["stores"]),
-                trials=tuple(_trial(trial) for trial in data["trials"]),
+                trials=_with_twins([_trial(trial) for trial in data["trials"]], int(data["seed"])),
                 outputs=tuple(
                     Output(tuple(output["command_lines"]), output["files"]) for output in data.get("outputs", [])
                 ),
@@ -123,3 +125,16 @@ def _trial(data: Mapping[str, Any]) -> Trial:
         measurement=Measurement(**measurement) if measurement else None,
         invalid=tuple(data["invalid"]),
     )
+
+
+def _with_twins(trials: Sequence[Trial], seed: int) -> tuple[Trial, ...]:
+    """Where a store was played twice in a round, a lot (not the order, which may matter) says which one is the twin."""
+    places: dict[tuple[int, str], list[int]] = {}
+    for number, trial in enumerate(trials):
+        places.setdefault((trial.round, trial.store), []).append(number)
+    twins = {
+        random.Random(f"{seed} {round_number} {store}").choice(numbers)
+        for (round_number, store), numbers in places.items()
+        if len(numbers) == 2
+    }
+    return tuple(replace(trial, twin=True) if number in twins else trial for number, trial in enumerate(trials))

@@ -22,6 +22,7 @@ def render(data: ReportData) -> str:
         count=words.count,
         duration=words.duration,
         measure=words.measure,
+        percent=words.percent,
         ratio=words.ratio,
         sentence=words.sentence,
         span=words.span,

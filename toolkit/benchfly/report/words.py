@@ -37,6 +37,11 @@ def ratio(value: float) -> str:
     return f"{value:.2f}" if f"{value:.2f}" != "1.00" else f"{value:.3f}"
 
 
+def percent(share: float | None) -> str:
+    """0.0312 -> `3.1 %`; nothing for None."""
+    return "" if share is None else f"{100 * share:.1f} %"
+
+
 def sentence(text: str) -> str:
     """With a capital letter and a full stop."""
     return text[:1].upper() + text[1:].rstrip(".") + "." if text else ""
