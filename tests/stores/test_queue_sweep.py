@@ -69,6 +69,30 @@ def test_a_job_id_enqueued_on_both_sides_stays_once_and_as_the_newer_one(
     assert (swept.queued, swept.merged) == (1, 1)
 
 
+def test_what_is_enqueued_while_a_reversed_sweep_tidies_up_stays(stores: tuple[redis.Redis, redis.Redis]) -> None:
+    old, new = stores
+    handed = [f"site1::{number}" for number in range(1200)]  # by a sweep that was cut short before it removed them
+    enqueue(old, *handed)
+    enqueue(new, *handed)
+    new.sadd(f"benchfly:moved:{BENCH}", *handed)
+    meanwhile: list[str] = []
+
+    class UnderLoad(redis.Redis):
+        """The web enqueues, at either end, whenever the sweep has read a list."""
+
+        def lrange(self, name: str, start: int, end: int) -> list[bytes]:
+            found: list[bytes] = super().lrange(name, start, end)
+            meanwhile.append(f"site1::meanwhile-{len(meanwhile)}")
+            add_job(old, meanwhile[-1])
+            (old.lpush if len(meanwhile) % 2 else old.rpush)(SHORT, meanwhile[-1])
+            return found
+
+    QueueSweep(new, UnderLoad(connection_pool=old.connection_pool), BENCH).live(reversing=True)
+    assert meanwhile
+    assert sorted(listed(old, SHORT)) == sorted([*handed, *meanwhile])
+    assert new.keys("rq:job:*") == new.keys("benchfly:*") == old.keys("benchfly:*") == []
+
+
 def test_registries_move_with_their_scores(stores: tuple[redis.Redis, redis.Redis]) -> None:
     old, new = stores
     for registry, status in (("scheduled", "scheduled"), ("deferred", "deferred"), ("wip", "started")):
