@@ -12,7 +12,8 @@ from demo.load import Account, Request
 from demo.target import Target
 from rich.console import Console
 
-from benchfly.benchmark import Benchmark, compare
+from benchfly.benchmark import Benchmark
+from benchfly.cli.compare import judge
 from benchfly.report import (
     Before,
     Enqueue,
@@ -106,13 +107,13 @@ def _summary(measured: Measured, report: Path) -> Summary:
             for phase in run["phases"]
         ],
         target=ReportTarget(gate["engine"], gate["version"], measured.target.why),
-        benchmark=compare(benchmark.trials, [server.name for server in benchmark.stores]).headline,
+        benchmark=judge(benchmark).headline,
         report=str(report),
     )
 
 
 def _report(measured: Measured, summary: Summary, folder: Path) -> ReportData:
-    needs = needs_of(measured.data("check")["localhost"]["gates"])
+    benchmark, needs = _benchmark(measured), needs_of(measured.data("check")["localhost"]["gates"])
     files = [File("summary.json", "these figures as data"), File("requests.jsonl", "every request of the load")]
     files += [
         File(f"../runs/{Path(run['folder']).name}", f"benchfly {run['verb']}: inputs, log, outcome")
@@ -122,7 +123,8 @@ def _report(measured: Measured, summary: Summary, folder: Path) -> ReportData:
         title="A bench moves and returns",
         created=datetime.now(UTC),
         move=Move("demo", "Redis (the bench's own)", summary, measured.attempts, measured.spans, needs),
-        benchmark=_benchmark(measured),
+        benchmark=benchmark,
+        comparison=judge(benchmark),
         files=[file for file in files if (folder / file.path).exists()],
         notes=[
             "The bench is a stand-in: bench's own configuration, real RQ workers, gunicorn and supervisord, around a "

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import Measurement, Output
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import parse
 
-from benchfly.benchmark import Benchmark, Server, Trial
+from benchfly.benchmark import Benchmark, Server, Trial, compare
 from benchfly.report import (
     Attempt,
     Before,
@@ -103,7 +103,7 @@ def benchmark() -> Benchmark:
             )
             figures = Measurement(round(rate * 2), 2.0, rate, p50, p95, p99, 0)
             twin = any((trial.round, trial.store) == (number, store) for trial in trials)
-            trials.append(Trial(number, store, figures, (), twin))
+            trials.append(Trial(number, store, figures, (), twin=twin))
     trials[5] = replace(trials[5], invalid=("318 keys evicted",))
     workload = parse(
         "frappe-site",
@@ -163,6 +163,7 @@ def report(closing: Summary, failures: int = 0) -> ReportData:
         run_id="20261123-061205-demo-4f2a",
         move=Move("The bench stand-in", "Redis 7.0.15", closing, attempts(failures), list(spans()), gate()),
         benchmark=benchmark(),
+        comparison=compare(benchmark().trials, [store for store, _ in STORES]),
         environment={
             "Machine": "2 cores, 7.8 GB of memory",
             "Kernel": "Linux 6.1.0-21-amd64, transparent huge pages: madvise",

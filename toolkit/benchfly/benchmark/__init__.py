@@ -1,7 +1,7 @@
 """Benchmarks of stores: what was measured, and what may be claimed from it."""
 
 from benchfly.benchmark.comparison import METRICS, Comparison, Metric, Ratio, Row, Spread, compare
-from benchfly.benchmark.trials import Benchmark, Measurement, Server, Trial
+from benchfly.benchmark.trials import Benchmark, Measurement, Sample, Server, Trial
 
 __all__ = [
     "METRICS",
@@ -11,6 +11,7 @@ __all__ = [
     "Metric",
     "Ratio",
     "Row",
+    "Sample",
     "Server",
     "Spread",
     "Trial",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import workload as workloads
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import (
@@ -19,7 +19,10 @@ from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generato
 
 from benchfly.errors import ResultsError
 
-__all__ = ["Benchmark", "Measurement", "Server", "Trial"]
+__all__ = ["Benchmark", "Measurement", "Sample", "Server", "Trial"]
+
+SAMPLES = "samples.jsonl"
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,19 @@ class Server:
     engine: str
     version: str
     foreign_keys: int
+    host: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What was seen of a host at 1 s: rows of `time` (Unix) and figures, of which any may be missing."""
+
+    host: str
+    role: str  # store or generator
+    rows: Sequence[Mapping[str, float]]
+    overhead_cpu: float | None = None  # what the sampler itself took, in cores
+    store: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,6 +57,8 @@ class Trial:
     store: str
     measurement: Measurement | None
     invalid: tuple[str, ...]
+    started: float = 0.0  # Unix time
+    series: tuple[float, ...] = ()  # operations of each second, where the generator tells them
     twin: bool = False  # the store's other trial in the round, which shows what it differs from itself by
 
     @property
@@ -52,7 +70,8 @@ class Trial:
 class Benchmark:
     """Trials in the order they ran; the first of `stores` is the one the others are compared with.
 
-    `outputs` has the command lines and raw outputs of each trial; it is empty when they were not kept.
+    `outputs` has the command lines and raw outputs of each trial; it is empty when they were not kept. `scale` is 1 for
+    a workload as it was published, `rate` (operations/s offered) is of an open loop, `environments` are by host.
     """
 
     workload: workloads.Workload
@@ -64,6 +83,11 @@ class Benchmark:
     stores: tuple[Server, ...]
     trials: tuple[Trial, ...]
     outputs: tuple[Output, ...] = ()
+    scale: float = 1.0
+    loop: str = "closed"
+    rate: float | None = None
+    environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    samples: tuple[Sample, ...] = ()
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any], where: str = "benchmark") -> Benchmark:
@@ -77,11 +101,16 @@ class Benchmark:
                 caveat=data["generator"]["caveat"],
                 seconds=float(data["seconds"]),
                 seed=int(data["seed"]),
-                stores=tuple(Server(**server) for server in data["stores"]),
+                stores=tuple(_known(Server, server) for server in data["stores"]),
                 trials=_with_twins([_trial(trial) for trial in data["trials"]], int(data["seed"])),
                 outputs=tuple(
                     Output(tuple(output["command_lines"]), output["files"]) for output in data.get("outputs", [])
                 ),
+                scale=float(data.get("scale", 1.0)),
+                loop=data.get("loop", "closed"),
+                rate=data.get("rate"),
+                environments=data.get("environments", {}),
+                samples=tuple(_known(Sample, sample) for sample in data.get("samples", [])),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ResultsError(f"{where} is no result of a benchmark: {error!r}") from error
@@ -96,6 +125,8 @@ class Benchmark:
             data = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ResultsError(f"{path} cannot be read as JSON: {error}") from error
+        if isinstance(data, dict) and (path.parent / SAMPLES).exists():
+            data["samples"] = _lines(path.parent / SAMPLES)
         benchmark = cls.from_data(data, str(path))
         for trial, output in zip(benchmark.trials, benchmark.outputs, strict=False):
             if trial.measurement and parse(benchmark.generator, output, str(path)) != trial.measurement:
@@ -122,9 +153,24 @@ def _trial(data: Mapping[str, Any]) -> Trial:
     return Trial(
         round=int(data["round"]),
         store=data["store"],
-        measurement=Measurement(**measurement) if measurement else None,
+        measurement=_known(Measurement, measurement) if measurement else None,
         invalid=tuple(data["invalid"]),
+        started=float(data.get("started") or 0.0),
+        series=tuple(data.get("series") or ()),
     )
+
+
+def _known(kind: type[Kind], data: Mapping[str, Any]) -> Kind:
+    """An object of the fields that are known here; a newer benchfly may have written more."""
+    names = {each.name for each in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in data.items() if name in names})
+
+
+def _lines(path: Path) -> list[Any]:
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{path} has a line that is no JSON: {error}") from error
 
 
 def _with_twins(trials: Sequence[Trial], seed: int) -> tuple[Trial, ...]:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from benchfly.benchmark import Benchmark
+from benchfly.cli.compare import BENCHMARK, judge, load
 from benchfly.cli.help import examples
 from benchfly.cli.options import JsonOption
 from benchfly.cli.output import Output
@@ -18,10 +18,10 @@ from benchfly.errors import ResultsError
 from benchfly.playbook.outcome import Outcome
 from benchfly.report import File, ReportData, render
 from benchfly.report.move import report_of
-from benchfly.results import Run, find, latest
+from benchfly.results import Run, benchmarks, find, latest
 
 MOVES = ("migrate", "rollback")
-_BENCHMARK, _REPORT = "benchmark.json", "report.html"
+_REPORT = "report.html"
 _EPILOG = examples(
     ("benchfly report", "the last benchmark"),
     ("benchfly report 3f2a", "the run whose id ends so"),
@@ -61,23 +61,26 @@ def moves(run: Run) -> dict[Path, ReportData]:
 
 def benchmark(run: Run, outcome: Outcome) -> RenderableType:
     """What a benchmark came to; writes its report. In check mode there is nothing to report."""
-    if not (run.folder / _BENCHMARK).exists():
+    if not (run.folder / BENCHMARK).exists():
         return ""
     data = _data(run)
+    if data.benchmark and data.comparison:
+        benchmarks.store(run.id, data.benchmark, data.comparison)
     return Group(Text(data.answer), Text(f"Report: {_write(run, data)}"))
 
 
 def _data(run: Run) -> ReportData:
-    path = run.folder / _BENCHMARK
+    path = run.folder / BENCHMARK
     if not path.exists():
         raise ResultsError(f"{run.id} has no report: it is no benchmark, or was cut short")
-    measured = Benchmark.load(path)
+    measured = load(run)
     return ReportData(
         title=" against ".join(store.name for store in reversed(measured.stores)),
         created=datetime.now(UTC),
         run_id=run.id,
         benchmark=measured,
-        files=[File(_BENCHMARK, "every trial with its command line and raw output")],
+        comparison=judge(measured),
+        files=[File(BENCHMARK, "every trial with its command line and raw output")],
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from benchfly.benchmark import Benchmark, Comparison, compare
+from benchfly.benchmark import Benchmark, Comparison
 from benchfly.report.attempts import Attempt
 from benchfly.report.summary import Summary
 
@@ -66,15 +66,10 @@ class ReportData:
     run_id: str = ""
     move: Move | None = None
     benchmark: Benchmark | None = None
+    comparison: Comparison | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     files: Sequence[File] = ()
     notes: Sequence[str] = ()
-
-    @property
-    def comparison(self) -> Comparison | None:
-        if self.benchmark is None:
-            return None
-        return compare(self.benchmark.trials, [server.name for server in self.benchmark.stores])
 
     @property
     def answer(self) -> str:

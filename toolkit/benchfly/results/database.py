@@ -23,6 +23,61 @@ _MIGRATIONS = (
         status TEXT
     ) WITHOUT ROWID
     """,
+    """
+    CREATE TABLE trials (
+        run TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        round INTEGER NOT NULL,
+        store TEXT NOT NULL,
+        twin INTEGER NOT NULL,
+        engine TEXT NOT NULL,
+        version TEXT NOT NULL,
+        workload TEXT NOT NULL,
+        load TEXT NOT NULL,
+        host_class TEXT NOT NULL,
+        started REAL NOT NULL,
+        operations INTEGER,
+        seconds REAL,
+        ops_per_second REAL,
+        p50_ms REAL,
+        p95_ms REAL,
+        p99_ms REAL,
+        errors INTEGER,
+        invalid TEXT NOT NULL,
+        PRIMARY KEY (run, number)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE comparisons (
+        run TEXT NOT NULL,
+        metric TEXT NOT NULL,
+        store TEXT NOT NULL,
+        baseline TEXT NOT NULL,
+        workload TEXT NOT NULL,
+        host_class TEXT NOT NULL,
+        rounds INTEGER NOT NULL,
+        ratio REAL,
+        low REAL,
+        high REAL,
+        p REAL,
+        floor REAL,
+        detectable REAL,
+        better INTEGER,
+        verdict TEXT NOT NULL,
+        PRIMARY KEY (run, metric, store)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE noise (
+        run TEXT NOT NULL,
+        host_class TEXT NOT NULL,
+        load TEXT NOT NULL,
+        metric TEXT NOT NULL,
+        floor REAL NOT NULL,
+        measured TEXT NOT NULL,
+        PRIMARY KEY (run, metric)
+    ) WITHOUT ROWID
+    """,
 )
 
 
@@ -39,21 +94,29 @@ class Record:
 
 def begin(run_id: str, verb: str, started: datetime) -> None:
     """List a run that begins."""
-    with _transaction() as connection:
+    with transaction() as connection:
         connection.execute("INSERT INTO runs (id, verb, started) VALUES (?, ?, ?)", (run_id, verb, started.isoformat()))
 
 
 def finish(run_id: str, status: str, finished: datetime) -> None:
     """Note what came of a run."""
-    with _transaction() as connection:
+    with transaction() as connection:
         connection.execute(
             "UPDATE runs SET status = ?, finished = ? WHERE id = ?", (status, finished.isoformat(), run_id)
         )
 
 
+def remove(run_id: str) -> None:
+    """Take a run off the list, with its trials and what they came to."""
+    with transaction() as connection:
+        connection.execute("DELETE FROM runs WHERE id = ?", (run_id,))
+        for table in ("trials", "comparisons", "noise"):
+            connection.execute(f"DELETE FROM {table} WHERE run = ?", (run_id,))
+
+
 def records(verb: str | None = None, limit: int = 50) -> list[Record]:
     """The last runs, newest first."""
-    with _transaction() as connection:
+    with transaction() as connection:
         rows = connection.execute(
             "SELECT id, verb, started, finished, status FROM runs WHERE ?1 IS NULL OR verb = ?1 "
             "ORDER BY started DESC, id DESC LIMIT ?2",
@@ -86,7 +149,7 @@ def _path() -> Path:
 
 
 @contextmanager
-def _transaction() -> Iterator[sqlite3.Connection]:
+def transaction() -> Iterator[sqlite3.Connection]:
     """One short transaction; writers wait for each other. Raises ResultsError that names the file."""
     path = _path()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
