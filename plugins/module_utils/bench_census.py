@@ -15,7 +15,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
     same_store,
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes import BenchProcess
-from ansible_collections.benchfly.stores.plugins.module_utils.cache_sweep import LISTS
+from ansible_collections.benchfly.stores.plugins.module_utils.cache_sweep import durable_keys, is_pending_work
 from ansible_collections.benchfly.stores.plugins.module_utils.key_copy import escaped
 from ansible_collections.benchfly.stores.plugins.module_utils.queue_keys import QueueKeys
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import (
@@ -53,12 +53,8 @@ def realtime_key(bench: Bench) -> str:
 
 def durable_items(client: Any, bench: Bench) -> int:
     """Entries of the cache's durable lists, which SQL does not have yet."""
-    count = 0
-    for config in bench.site_configs().values():
-        for pattern in LISTS:
-            match = escaped(config.get("db_name", "").encode() + b"|") + pattern
-            count += sum(client.llen(key) for key in client.scan_iter(match=match, count=1000))
-    return count
+    found = durable_keys(client, bench.databases())
+    return sum(client.llen(key) for key, plain in found.items() if key == plain and is_pending_work(key))
 
 
 def workers(client: Any, bench_id: str) -> int:

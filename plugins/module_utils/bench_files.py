@@ -39,6 +39,10 @@ class Bench:
         """Every site's own configuration, by site name."""
         return {path.parent.name: read_json_object(path) for path in sorted(self.path.glob("sites/*/site_config.json"))}
 
+    def databases(self) -> list[str]:
+        """The sites' `db_name`s, which the names of their cache keys begin with."""
+        return [config["db_name"] for config in self.site_configs().values() if config.get("db_name")]
+
     def bench_id(self) -> str:
         """What prefixes the bench's queue names: frappe.utils.get_bench_id, `/` of the path as `-` unless pinned."""
         pinned = self.config().get("bench_id")

@@ -1,22 +1,29 @@
 """Moves what a Frappe cache keeps and SQL does not have: queues of rows not yet written, and user settings.
 
-The rest of a cache starts cold: copied while old processes still invalidate keys, it would serve stale values.
+The rest of a cache starts cold, and on the target is made so: while some processes of a bench already use one store and
+some still the other, each invalidates its own alone, and what a store still has from an earlier stay is older still.
 Source: hooks.persistent_cache_keys, deferred_insert, global_search, monitor and user_settings of Frappe v14 to v16.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
-from ansible_collections.benchfly.stores.plugins.module_utils.key_copy import chunks, copy_keys, escaped, kinds_of
+from ansible_collections.benchfly.stores.plugins.module_utils.key_copy import chunks, copy_keys, kinds_of
 
 # Lists of pending work, by what the key has after `<db_name>|`, with the side that Frappe takes the oldest item from.
 LISTS = {b"insert_queue_for_*": "left", b"monitor-transactions": "left", b"global_search_queue": "right"}
 # Everything else that clear_cache spares or that reaches SQL late.
-KEYS = (b"_user_settings", b"changelog-*")
+KEYS = (b"_user_settings", b"changelog-*", b"recorder-*", b"rate-limit-counter-*", b"rl:*")
+DURABLE = (*LISTS, *KEYS)
+# What benches keep under no site's name and must not find again as it was: assets by their names with hashes.
+_SHARED = b"assets_json"
 # A list on its way out of a store, and how much of it the target has.
 _OUT, _IN = b"benchfly:out:", b"benchfly:in:"
+_COUNT = 5000  # keys that one SCAN looks at: a millisecond or two of the server's time
 
 
 @dataclass
@@ -26,6 +33,26 @@ class CacheSwept:
     lists: int = 0
     items: int = 0
     keys: int = 0
+    cold: int = 0  # keys that the target had and that may be stale
+
+
+def durable_keys(client: Any, databases: Iterable[str]) -> dict[bytes, bytes]:
+    """The sites' keys that must not be lost -> what Frappe calls them, which differs for a list that is set aside.
+
+    Whatever the size of the cache, only names that begin like those wanted come over the wire.
+    """
+    sites, found = {name.encode() for name in databases}, {}
+    initials = b"".join(sorted({pattern[:1] for pattern in DURABLE}))
+    for key in client.scan_iter(match=b"*|[" + initials + b"]*", count=_COUNT):
+        plain = _without_mark(key)
+        if _is_durable(plain, sites):
+            found[key] = plain
+    return found
+
+
+def is_pending_work(key: bytes) -> bool:
+    """Whether a key is one of the lists of work that SQL does not have yet."""
+    return any(_is(key, pattern) for pattern in LISTS)
 
 
 class CacheSweep:
@@ -33,35 +60,43 @@ class CacheSweep:
 
     def __init__(self, source: Any, target: Any, databases: list[str]) -> None:
         self.source, self.target = source, target
-        self.sites = [name.encode() + b"|" for name in databases]
+        self.sites = {name.encode() for name in databases}
+        self.databases = databases
         self.swept = CacheSwept()
 
     def run(self) -> CacheSwept:
         """Move it. The source must be quiet; the target may be in use."""
-        for site in self.sites:
-            for pattern, side in LISTS.items():
-                for key in self._found(site, pattern):
-                    self._move_list(key, side)
-            for pattern in KEYS:
-                keys = kinds_of(self.source, self._found(site, pattern))
-                hashes = [key for key, kind in keys.items() if kind == "hash"]
-                for key in hashes:
-                    self._merge_hash(key)
-                self.swept.keys += len(
-                    copy_keys(self.source, self.target, {key: kind for key, kind in keys.items() if kind != "hash"})
-                )
-                for chunk in chunks(keys):
-                    self.source.unlink(*chunk)
+        aside = self.start_cold()
+        durable = durable_keys(self.source, self.databases)
+        aside.update(plain for key, plain in durable.items() if key != plain)
+        kinds = kinds_of(self.source, [key for key, plain in durable.items() if key == plain])
+        lists = {key for key, kind in kinds.items() if kind == "list"}
+        for key in sorted(lists | aside):
+            self._move_list(key, next((side for pattern, side in LISTS.items() if _is(key, pattern)), "left"))
+        for key in [key for key, kind in kinds.items() if kind == "hash"]:
+            self._merge_hash(key)
+        others = {key: kind for key, kind in kinds.items() if kind not in ("hash", "list")}
+        self.swept.keys += len(copy_keys(self.source, self.target, others))
+        for chunk in chunks(key for key in kinds if key not in lists):
+            self.source.unlink(*chunk)
         return self.swept
 
-    def _found(self, site: bytes, pattern: bytes) -> list[bytes]:
-        """Keys of a site in the source, with those that a killed sweep had set aside or marked in either store."""
-        found = set(self.source.scan_iter(match=escaped(site) + pattern, count=1000))
-        for store in (self.source, self.target):
-            for prefix in (_OUT, _IN):
-                aside = store.scan_iter(match=escaped(prefix + site) + pattern, count=1000)
-                found.update(key[len(prefix) :] for key in aside)
-        return sorted(found)
+    def start_cold(self) -> set[bytes]:
+        """Remove from the target what the bench had cached there; return the lists that a killed sweep has marked."""
+        aside: set[bytes] = set()
+
+        def stale() -> Iterable[bytes]:
+            for key in self.target.scan_iter(match=b"*|*", count=_COUNT):
+                plain = _without_mark(key)
+                if _is_durable(plain, self.sites):
+                    aside.update({plain} - {key})
+                elif key.partition(b"|")[0] in self.sites:
+                    yield key
+
+        for chunk in chunks(stale()):
+            self.swept.cold += self.target.unlink(*chunk)
+        self.swept.cold += self.target.unlink(_SHARED)
+        return aside
 
     def _move_list(self, key: bytes, side: str) -> None:
         """Move a list chunk by chunk; each chunk and the count of what arrived are one transaction on the target."""
@@ -119,3 +154,16 @@ class CacheSweep:
                 pipeline.hsetnx(key, name, value)
             pipeline.execute()
         self.swept.keys += 1
+
+
+def _is(key: bytes, pattern: bytes) -> bool:
+    return fnmatchcase(key.partition(b"|")[2], pattern)
+
+
+def _is_durable(key: bytes, sites: Container[bytes]) -> bool:
+    return key.partition(b"|")[0] in sites and any(_is(key, pattern) for pattern in DURABLE)
+
+
+def _without_mark(key: bytes) -> bytes:
+    """The key that a list which is set aside, or the count of what arrived of it, belongs to."""
+    return next((key[len(mark) :] for mark in (_OUT, _IN) if key.startswith(mark)), key)

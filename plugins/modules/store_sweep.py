@@ -11,8 +11,12 @@ short_description: Move a bench's data from its former stores to its new ones
 version_added: 0.1.0
 description:
   - Moves what the former stores of the move in progress still hold of this bench. Run it once a bench, on one host.
+  - C(prepare) removes what the new cache has of an earlier stay of the bench, which would be stale. It does so while
+    the bench still uses its former one; run again after the switch it does nothing.
   - C(live) waits until nobody but this module is connected to the former stores, puts jobs that a stopped worker had
-    popped back into their queue, then moves every job that is still to run, and the durable lists of the cache.
+    popped back into their queue, then moves every job that is still to run, and the durable lists of the cache. What
+    the new cache took in while some processes still used the former one is removed, since those invalidated the
+    former one alone.
   - C(history) moves finished and failed jobs; the consumers may work meanwhile.
   - A key is removed from the former store after it was read back from the new one. A killed sweep is resumed by
     running it again.
@@ -23,7 +27,7 @@ options:
   part:
     description: What to move.
     type: str
-    choices: [live, history]
+    choices: [prepare, live, history]
     required: true
   timeout:
     description: Seconds to wait until the former stores have no client that could write.
@@ -79,7 +83,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_client impor
     wait_until_quiet,
 )
 
-PHASES = {"live": "Sweep", "history": "History"}
+PHASES = {"prepare": "Move", "live": "Sweep", "history": "History"}
 
 
 def moved_keys(move: dict[str, Any]) -> list[str]:
@@ -94,6 +98,12 @@ def moved_keys(move: dict[str, Any]) -> list[str]:
 def sweep(bench: Bench, move: dict[str, Any], part: str, timeout: float, reversing: bool) -> dict[str, Any]:
     done: dict[str, Any] = {}
     keys = moved_keys(move)
+    if part == "prepare":
+        if CACHE_KEY in keys and bench.config().get(CACHE_KEY) != move["to"][CACHE_KEY]:
+            cache = CacheSweep(None, connect(move["to"][CACHE_KEY]), bench.databases())
+            cache.start_cold()
+            done["cache"] = asdict(cache.swept)
+        return done
     sources = {key: connect(move["from"][key]) for key in keys}
     if part == "live":
         done["quiet_after"] = round(
@@ -107,8 +117,7 @@ def sweep(bench: Bench, move: dict[str, Any], part: str, timeout: float, reversi
             done["queue"] = asdict(queue.live(reversing) if part == "live" else queue.history())
             done["queue"]["seconds"] = round(time.monotonic() - started, 3)
         elif part == "live":
-            databases = [config["db_name"] for config in bench.site_configs().values() if config.get("db_name")]
-            done["cache"] = asdict(CacheSweep(source, target, databases).run())
+            done["cache"] = asdict(CacheSweep(source, target, bench.databases()).run())
             done["cache"]["seconds"] = round(time.monotonic() - started, 3)
     return done
 
@@ -117,7 +126,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **BENCH,
-            "part": {"type": "str", "choices": ["live", "history"], "required": True},
+            "part": {"type": "str", "choices": ["prepare", "live", "history"], "required": True},
             "timeout": {"type": "int", "default": 60},
         },
         supports_check_mode=True,

@@ -11,6 +11,7 @@ import urllib.request
 from typing import Any
 
 import pytest
+import redis
 from tests.bench.conftest import Moving
 from tests.orphans import descendants
 
@@ -26,6 +27,10 @@ def held(counted: Any) -> tuple[int, int]:
 def test_there_and_back_under_load(moving: Moving) -> None:
     config = moving.bench.path / "sites/common_site_config.json"
     before = config.read_bytes()
+    former = moving.bench.config()["redis_cache"]
+    stale = f"{json.loads(next(config.parent.glob('*/site_config.json')).read_text())['db_name']}|stale"
+    with redis.Redis.from_url(former) as cache:
+        cache.set(stale, "and SQL has another value by the time the bench comes back")
     load = moving.load(enqueues=30, pages=5, clears=12)
     time.sleep(3)
 
@@ -39,6 +44,8 @@ def test_there_and_back_under_load(moving: Moving) -> None:
     output += moving.run("rollback", frappe_bench_canary=True)
     moving.run("verify")
     assert config.read_bytes() == before, "a rollback restores the file byte for byte"
+    with redis.Redis.from_url(former) as cache:
+        assert not cache.exists(stale), "a cache starts cold on the way back too"
     assert moving.stores["queue"].client.keys("rq:job:*") == []
     counted = moving.account(load)
     assert counted.web.acknowledged > 500

@@ -34,6 +34,24 @@ def test_what_sql_does_not_have_moves_and_the_rest_stays(stores: tuple[redis.Red
     assert new.keys() == [f"{SITE}|_user_settings".encode()]
 
 
+def test_what_may_be_stale_on_the_target_goes_and_what_is_durable_or_anothers_stays(
+    stores: tuple[redis.Redis, redis.Redis],
+) -> None:
+    old, new = stores
+    new.set(f"{SITE}|document_cache::User::a", "from an earlier stay")
+    new.hset(f"{SITE}|bootinfo", "a", "cached while another process still invalidated the former store")
+    new.set("assets_json", "an earlier build's")
+    new.rpush(SEARCH, "new")
+    for key in ("_another0000000000|bootinfo", "rq:job:site1||1", "assets"):
+        new.set(key, "another's")
+    old.set(f"{SITE}|rl:1.2.3.4", 7, ex=600)
+    swept = CacheSweep(old, new, [SITE]).run()
+    assert swept.cold == 3
+    kept = {SEARCH, f"{SITE}|rl:1.2.3.4", "_another0000000000|bootinfo", "rq:job:site1||1", "assets"}
+    assert set(new.keys()) == {key.encode() for key in kept}
+    assert 590 < new.ttl(f"{SITE}|rl:1.2.3.4") <= 600
+
+
 @pytest.mark.parametrize("way", ["resumed", "reversed"])
 def test_killed_anywhere_no_item_is_lost_and_none_is_there_twice(
     stores: tuple[redis.Redis, redis.Redis], way: str
