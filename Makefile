@@ -6,12 +6,13 @@ export PIP_CACHE_DIR := $(CURDIR)/.benchfly/cache/pip
 export MPLCONFIGDIR := $(CURDIR)/.benchfly/cache/matplotlib
 export ANSIBLE_HOME := $(CURDIR)/.benchfly/cache/ansible
 
-.PHONY: help demo test fleet-test perf lint docs setup lock dist clean
+.PHONY: help demo test fleet-test evidence perf lint docs setup lock dist clean
 
 help:
 	@echo 'make demo   moves a stand-in bench to other stores and back on this machine, and shows the report'
 	@echo 'make test   runs the tests (skipped ones say why)'
 	@echo 'make fleet-test  makes real hosts on this machine and tests on them (Linux, root)'
+	@echo 'make evidence  what the verdicts of benchmarks rest on, measured here (hours; TOPICS="verdicts", EVIDENCE=--short)'
 	@echo 'make perf   what a converge that changes nothing costs, against the most used role (PEER_ROLE=folder of it)'
 	@echo 'make lint   ruff, mypy, ansible-lint, and that roles say what they take'
 	@echo 'make docs   writes docs/stores.md from what the roles would write for each key'
@@ -33,6 +34,10 @@ test: setup
 fleet-test: setup
 	@.venv/bin/pytest -m fleet -k '$(FLEET_TESTS)'
 	@.venv/bin/python -m tests.fleet.table
+
+# Goes on where it was cut short; .benchfly/evidence has what is done of it.
+evidence: setup
+	@.venv/bin/python -m tests.evidence $(TOPICS) $(EVIDENCE)
 
 perf: setup
 	@.venv/bin/python -m tests.perf.converge
