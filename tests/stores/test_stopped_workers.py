@@ -1,0 +1,39 @@
+"""Jobs that a stopped worker had popped are found, with the RQ of each Frappe version and real workers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from demo.standin.environment import ensure_env
+from tests.stores.servers import Server
+
+pytestmark = pytest.mark.stores
+
+ROOT = Path(__file__).parents[2]
+
+
+def outcomes(frappe: str, folder: Path, rounds: int) -> list[dict[str, Any]]:
+    """What stopped_workers.py says after so many stops in each way."""
+    env = ensure_env(frappe=frappe)
+    folder.mkdir(exist_ok=True)
+    with Server(folder / "source") as source, Server(folder / "target") as target:
+        command = [env.python, ROOT / "tests/stores/stopped_workers.py", source.url, target.url, folder, str(rounds)]
+        done = subprocess.run(
+            command, env=env.variables | {"PYTHONPATH": str(ROOT / "collections")}, capture_output=True, text=True
+        )
+    assert done.returncode == 0, done.stderr
+    assert "worker:" not in done.stderr, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("frappe", ["14", "15", "16"])
+def test_whenever_a_worker_is_stopped_each_job_is_executed_once(tmp_path: Path, frappe: str) -> None:
+    found = outcomes(frappe, tmp_path / "stops", rounds=3)
+    assert [outcome for outcome in found if outcome["lost"] or outcome["twice"] or outcome["left"]] == []
+    back = {(outcome["workers"], outcome["way"]): outcome["put_back"] for outcome in found}
+    for way in ("popped", "fetched", "before fork, cold"):  # each of these strands one job
+        assert back["single", way] == back["multi", way] == 3, way
