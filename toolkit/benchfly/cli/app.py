@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from benchfly import __version__
-from benchfly.cli import compare, inventory, report, results, verbs
+from benchfly.cli import claims, compare, inventory, report, results, verbs
 from benchfly.cli.help import DEBUG, examples, exit_codes
 
 _EPILOG = "\n\n".join(
@@ -35,6 +35,7 @@ app = typer.Typer(
 verbs.register(app)
 inventory.register(app)
 compare.register(app)
+claims.register(app)
 report.register(app)
 results.register(app)
 
