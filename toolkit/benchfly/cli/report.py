@@ -14,11 +14,12 @@ from benchfly.cli.compare import BENCHMARK, judge, load
 from benchfly.cli.help import examples
 from benchfly.cli.options import JsonOption
 from benchfly.cli.output import Output
-from benchfly.errors import ResultsError
+from benchfly.errors import BenchflyError, ResultsError
 from benchfly.playbook.outcome import Outcome
 from benchfly.report import File, ReportData, render
 from benchfly.report.move import report_of
 from benchfly.results import Run, benchmarks, find, latest
+from benchfly.results.s3 import Bucket
 
 MOVES = ("migrate", "rollback")
 _REPORT = "report.html"
@@ -64,9 +65,23 @@ def benchmark(run: Run, outcome: Outcome) -> RenderableType:
     if not (run.folder / BENCHMARK).exists():
         return ""
     data = _data(run)
+    lines = [Text(data.answer), Text(f"Report: {_write(run, data)}")]
     if data.benchmark and data.comparison:
         benchmarks.store(run.id, data.benchmark, data.comparison)
-    return Group(Text(data.answer), Text(f"Report: {_write(run, data)}"))
+        lines += _pushed(run)
+    return Group(*lines)
+
+
+def _pushed(run: Run) -> list[Text]:
+    """Put it into the bucket, if there is one; it is kept here in any case."""
+    try:
+        bucket = Bucket.configured()
+        if bucket is None:
+            return []
+        bucket.push(run.id, run.folder)
+    except BenchflyError as error:
+        return [Text(f"Kept here alone: {error} `benchfly results push {run.id}` tries again.")]
+    return [Text(f"In the bucket: {bucket}")]
 
 
 def _data(run: Run) -> ReportData:
