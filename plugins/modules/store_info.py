@@ -73,7 +73,7 @@ stores:
       run as declared in C(change), which is C(live), C(restart) or C(file); C(wrong), other differences, key to
       C(declared) and C(running), where C(password) differs also when the store has one and none was declared, and
       C(directory) is where the process runs that answers; C(files), names in the store's folder; C(unit), with
-      C(there), C(active), C(enabled) and C(stale), which is true when systemd has not read the unit's file.
+      C(there), C(active), C(failed), C(enabled) and C(stale), which is true when systemd has not read the unit's file.
   type: dict
   returned: always
 user_exists:
@@ -199,6 +199,7 @@ def units_of(module: AnsibleModule, names: list) -> dict:
         name: {
             "there": states[unit]["LoadState"] != "not-found",
             "active": states[unit]["ActiveState"] == "active",
+            "failed": states[unit]["ActiveState"] == "failed",
             "enabled": states[unit]["UnitFileState"] == "enabled",
             "stale": states[unit]["NeedDaemonReload"] == "yes",
         }
