@@ -133,6 +133,8 @@ def _environment() -> dict[str, str]:
         "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join([*ours, *ansible_config.COLLECTIONS_PATHS]),
         # ansible-runner turns this off unless it is named.
         "ANSIBLE_HOST_KEY_CHECKING": str(ansible_config.HOST_KEY_CHECKING),
+        # One command over SSH for a task, not three.
+        "ANSIBLE_PIPELINING": os.environ.get("ANSIBLE_PIPELINING", "True"),
         "ANSIBLE_STDOUT_CALLBACK": "default",
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
         "ANSIBLE_FORCE_COLOR": "0",
