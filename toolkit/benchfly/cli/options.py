@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any
 
 import typer
 
@@ -51,7 +51,68 @@ VerboseOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object and nothing else.")]
+AllOption = Annotated[
+    bool, typer.Option("--all", metavar="", help="Every bench of the inventory, as when no --bench is given.")
+]
+PlanOption = Annotated[
+    bool,
+    typer.Option("--plan", metavar="", help="Say what would happen, in which order and for how long; change nothing."),
+]
+IgnoreBlackoutOption = Annotated[
+    str,
+    typer.Option(
+        "--ignore-blackout",
+        metavar="REASON",
+        help="Begin in a blackout window all the same. The journal keeps the reason.",
+        show_default=False,
+    ),
+]
+TakeOverOption = Annotated[
+    bool,
+    typer.Option(
+        "--take-over", metavar="", help="Take a bench over from a controller that was moving it and is dead or cut off."
+    ),
+]
+CanaryOption = Annotated[
+    int,
+    typer.Option("--canary", min=0, metavar="N", help="With several benches: so many go first, one after the other."),
+]
+BatchOption = Annotated[
+    str,
+    typer.Option(
+        "--batch", metavar="N|N%", help="Then so many at a time, or such a share of all; a batch ends before the next."
+    ),
+]
+ParallelOption = Annotated[
+    int | None,
+    typer.Option(
+        "--parallel",
+        min=1,
+        metavar="N",
+        help="At most so many of a batch at the same time; by default what this machine's processors and memory bear.",
+        show_default=False,
+    ),
+]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Do not ask.")]
+
+
+@dataclass(frozen=True)
+class Several:
+    """How several benches are moved."""
+
+    all: bool = False
+    canary: int = 1
+    batch: str = "25%"
+    parallel: int | None = None
+
+    def words(self) -> Iterator[str]:
+        """The options as typed, without those that say what holds anyway."""
+        for default in fields(Several):
+            given = getattr(self, default.name)
+            if given is True:
+                yield f"--{default.name}"
+            elif given != default.default:
+                yield from (f"--{default.name}", str(given))
 
 
 @dataclass(frozen=True)
@@ -66,6 +127,9 @@ class Options:
     verbosity: int = 0
     as_json: bool = False
     yes: bool = False
+    several: Several | None = None
+    plan: bool = False
+    overrides: Mapping[str, Any] = field(default_factory=dict)  # variables that let a move off a rule
 
     def repeated(self, verb: str) -> str:
         """The command line that does `verb` on the same; values of variables are left out, for they may be secret."""
@@ -73,6 +137,7 @@ class Options:
         words += [word for source in self.inventory for word in ("-i", source)]
         words += [word for name in self.variable_names() for word in ("-e", name)]
         words += [word for bench in self.benches for word in ("--bench", bench)]
+        words += self.several.words() if self.several else ()
         return shlex.join(words)
 
     def variable_names(self) -> Iterator[str]:

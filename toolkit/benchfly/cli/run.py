@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import typer
@@ -19,7 +20,7 @@ from benchfly.fleet.loader import load
 from benchfly.fleet.model import Bench, Fleet
 from benchfly.playbook import runner
 from benchfly.playbook.outcome import Outcome
-from benchfly.playbook.progress import progress
+from benchfly.playbook.progress import Progress, progress
 from benchfly.results import Run
 
 # In the playbooks, these phases only look; what ends in one of them has left everything as it was.
@@ -47,30 +48,70 @@ class Verb:
     way_back: str | None = None
 
 
+@dataclass(frozen=True)
+class Done:
+    """One execution of a verb's playbook, with exit code and closing message; `data` is all of it, as JSON has it."""
+
+    run: Run
+    outcome: Outcome
+    code: int
+    message: str
+    data: Mapping[str, Any]
+
+
 def run_verb(verb: Verb, options: Options) -> None:
     """Run the playbook of a verb; raises typer.Exit with the exit code unless that is 0."""
+    run_on(verb, options, *chosen(verb, options))
+
+
+def run_on(verb: Verb, options: Options, fleet: Fleet, benches: Sequence[Bench]) -> None:
+    """The same for those benches."""
     output = Output(options.as_json)
+    if verb.plan:
+        confirm(verb, options, output, verb.plan(fleet, benches))
+    # What would change, and how files differ, is in Ansible's own output.
+    show = progress(output.console, options.verbosity or int(options.check or options.diff))
+    with locked(verb.locks(benches), f"`benchfly {verb.name}`"):
+        done = execute(verb, options, fleet, benches, show)
+    good = done.outcome.status == "ok" and not (verb.plan and options.check)
+    output.result(done.data, verb.summary(done.run, done.outcome) if good or verb.tells else "")
+    if done.code:
+        output.complain(done.message)
+        raise typer.Exit(done.code)
+
+
+def chosen(verb: Verb, options: Options) -> tuple[Fleet, list[Bench]]:
+    """The fleet, and those of its benches that are meant. Raises RefusedError when there is none."""
     fleet = load(options.inventory or default_sources(), options.extra_vars, options.benches)
     benches = [bench for bench in fleet.benches.values() if not options.benches or bench.name in options.benches]
     if verb.needs_benches and not benches:
         raise RefusedError(f"There is no bench to {verb.name}. Put its hosts into a group of its own below `benches`.")
-    if verb.plan:
-        _confirm(verb, options, output, verb.plan(fleet, benches))
-    with locked(verb.locks(benches), f"`benchfly {verb.name}`"):
-        run = Run.create(verb.name, _inputs(options, fleet, benches))
-        outcome = _play(verb, options, output, fleet, benches, run)
-        code, message = verdict(verb, options, outcome)
-        data = {"verb": verb.name, "run": run.id, "folder": str(run.folder), "exit_code": code, "message": message}
-        data |= outcome.as_dict()
-        run.finish(data)
-    done = outcome.status == "ok" and not (verb.plan and options.check)
-    output.result(data, verb.summary(run, outcome) if done or verb.tells else "")
-    if code:
-        output.complain(message)
-        raise typer.Exit(code)
+    return fleet, benches
 
 
-def _confirm(verb: Verb, options: Options, output: Output, plan: RenderableType) -> None:
+def execute(
+    verb: Verb,
+    options: Options,
+    fleet: Fleet,
+    benches: Sequence[Bench],
+    show: Progress,
+    noted: Mapping[str, Any] = MappingProxyType({}),
+    variables: Mapping[str, Any] = MappingProxyType({}),
+) -> Done:
+    """Run the playbook of a verb on some benches, as a run of its own.
+
+    noted: what its inputs.json says besides. variables: for the playbook, beside those of the command line.
+    """
+    run = Run.create(verb.name, {**_inputs(options, fleet, benches), **noted})
+    outcome = _play(verb, options, show, fleet, benches, run, variables)
+    code, message = verdict(verb, options, outcome)
+    data = {"verb": verb.name, "run": run.id, "folder": str(run.folder), "exit_code": code, "message": message}
+    data |= outcome.as_dict()
+    run.finish(data)
+    return Done(run, outcome, code, message, data)
+
+
+def confirm(verb: Verb, options: Options, output: Output, plan: RenderableType) -> None:
     """Show the plan, and have it confirmed unless nothing will be changed."""
     would = "would change" if options.check else "changes"
     output.console.print(f"{verb.name} {would} hosts:", plan, sep="\n\n", end="\n\n")
@@ -86,8 +127,17 @@ def _confirm(verb: Verb, options: Options, output: Output, plan: RenderableType)
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _play(verb: Verb, options: Options, output: Output, fleet: Fleet, benches: Sequence[Bench], run: Run) -> Outcome:
+def _play(
+    verb: Verb,
+    options: Options,
+    show: Progress,
+    fleet: Fleet,
+    benches: Sequence[Bench],
+    run: Run,
+    more: Mapping[str, Any],
+) -> Outcome:
     variables: dict[str, Any] = {"benchfly_run_id": run.id, "benchfly_run_dir": str(run.folder)}
+    variables |= {**options.overrides, **more}
     if options.benches:
         variables["benchfly_benches"] = ",".join(bench.name for bench in benches)
     invocation = runner.Invocation(
@@ -101,8 +151,7 @@ def _play(verb: Verb, options: Options, output: Output, fleet: Fleet, benches: S
         verbosity=max(0, options.verbosity - 1),
     )
     try:
-        # What would change, and how files differ, is in Ansible's own output.
-        with progress(output.console, options.verbosity or int(options.check or options.diff)) as observe:
+        with show as observe:
             return runner.run(invocation, run.folder, observe)
     except Exception as error:
         run.finish({"status": "failed", "message": f"{type(error).__name__}: {error}"})
@@ -116,7 +165,13 @@ def _inputs(options: Options, fleet: Fleet, benches: Sequence[Bench]) -> Mapping
         "extra_vars": list(options.variable_names()),
         "check": options.check,
         "diff": options.diff,
+        "overrides": dict(options.overrides),
     }
+
+
+def changed_nothing(outcome: Outcome) -> bool:
+    """Whether a run ended before it changed anything."""
+    return {phase.name for phase in outcome.phases} <= _PHASES_BEFORE_CHANGES
 
 
 def verdict(verb: Verb, options: Options, outcome: Outcome) -> tuple[int, str]:
@@ -128,7 +183,7 @@ def verdict(verb: Verb, options: Options, outcome: Outcome) -> tuple[int, str]:
             RefusedError.exit_code,
             f"No host of the inventory has anything to do with {verb.name}; nothing was done.",
         )
-    untouched = {phase.name for phase in outcome.phases} <= _PHASES_BEFORE_CHANGES
+    untouched = changed_nothing(outcome)
     if outcome.status == "interrupted":
         code, heading = INTERRUPTED, f"{verb.name} was interrupted."
     elif outcome.status == "unreachable":

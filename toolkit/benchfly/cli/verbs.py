@@ -10,16 +10,25 @@ import typer
 from benchfly.cli import gate, plan, report, summary
 from benchfly.cli.help import examples
 from benchfly.cli.options import (
+    AllOption,
+    BatchOption,
     BenchOption,
+    CanaryOption,
     CheckOption,
     DiffOption,
     ExtraVarsOption,
+    IgnoreBlackoutOption,
     InventoryOption,
     JsonOption,
     Options,
+    ParallelOption,
+    PlanOption,
+    Several,
+    TakeOverOption,
     VerboseOption,
     YesOption,
 )
+from benchfly.cli.rollout import run_move
 from benchfly.cli.run import Verb, run_verb
 
 
@@ -83,12 +92,16 @@ COMMANDS = (
         (
             ("-i inventories/prod --bench shop", "show what moves, ask, move it"),
             ("-i inventories/prod --bench shop --yes --json", "from a script"),
+            ("-i inventories/prod --all --canary 1 --batch 25%", "all benches; the first that fails stops it"),
         ),
     ),
     Command(
         Verb("rollback", plan=plan.rollback_plan, summary=summary.move),
         "Take the last migration of benches back, with all that was written since.",
-        (("-i inventories/prod --bench shop", "show what moves back, ask, move it"),),
+        (
+            ("-i inventories/prod --bench shop", "show what moves back, ask, move it"),
+            ("-i inventories/prod --all", "all benches, in the order of a migration"),
+        ),
     ),
     Command(
         Verb("verify", summary=summary.verify),
@@ -129,7 +142,8 @@ def register(app: typer.Typer) -> None:
     for command in COMMANDS:
         name = command.verb.name
         epilog = examples(*((f"benchfly {name} {end}", what) for end, what in command.examples))
-        app.command(name, help=command.help, epilog=epilog)(_command(command.verb))
+        function = _move_command if name in report.MOVES else _command
+        app.command(name, help=command.help, epilog=epilog)(function(command.verb))
 
 
 def _command(verb: Verb) -> Callable[..., None]:
@@ -145,5 +159,32 @@ def _command(verb: Verb) -> Callable[..., None]:
     ) -> None:
         options = Options(inventory or (), extra_vars or (), bench or (), check, diff, verbose, as_json, yes)
         run_verb(verb, options)
+
+    return command
+
+
+def _move_command(verb: Verb) -> Callable[..., None]:
+    def command(
+        inventory: InventoryOption = None,
+        extra_vars: ExtraVarsOption = None,
+        bench: BenchOption = None,
+        every: AllOption = False,
+        canary: CanaryOption = 1,
+        batch: BatchOption = "25%",
+        parallel: ParallelOption = None,
+        plan: PlanOption = False,
+        ignore_blackout: IgnoreBlackoutOption = "",
+        take_over: TakeOverOption = False,
+        check: CheckOption = False,
+        diff: DiffOption = False,
+        verbose: VerboseOption = 0,
+        as_json: JsonOption = False,
+        yes: YesOption = False,
+    ) -> None:
+        several = Several(every, canary, batch, parallel)
+        options = Options(
+            inventory or (), extra_vars or (), bench or (), check, diff, verbose, as_json, yes, several, plan
+        )
+        run_move(verb, options)
 
     return command

@@ -11,7 +11,7 @@ from ansible.module_utils.common.validation import (  # type: ignore[import-unty
     check_type_float,
     check_type_int,
 )
-from ansible_collections.benchfly.stores.plugins.module_utils import host_capacity
+from ansible_collections.benchfly.stores.plugins.module_utils import blackout, host_capacity
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import MIB, SpecError, closest, parse
 
 from benchfly.errors import InventoryError, Problem
@@ -26,6 +26,7 @@ _MEMORY = "ansible_memtotal_mb"
 _BENCH = "frappe_bench_"
 _PATH, _NAME = f"{_BENCH}path", f"{_BENCH}name"
 _CACHE_STORE, _QUEUE_STORE = f"{_BENCH}cache_store", f"{_BENCH}queue_store"
+_BLACKOUT = f"{_BENCH}blackout"
 
 
 def load(sources: Sequence[str], extra_vars: Sequence[str] = (), benches: Sequence[str] = ()) -> Fleet:
@@ -125,7 +126,7 @@ def _bench(inventory: Inventory, name: str) -> Bench | None:
         return None
     options = _bench_options()
     values = [_bench_values(inventory, name, host, options) for host in hosts]
-    for key in (_PATH, _CACHE_STORE, _QUEUE_STORE):
+    for key in (_PATH, _CACHE_STORE, _QUEUE_STORE, _BLACKOUT):
         if len({str(value.get(key)) for value in values}) > 1:
             inventory.refuse(hosts[0], key, "differs between the hosts of the bench", f"Set it once, for group {name}")
     of_bench = values[0]
@@ -135,7 +136,23 @@ def _bench(inventory: Inventory, name: str) -> Bench | None:
         path=of_bench.get(_PATH) or "",
         cache_store=of_bench.get(_CACHE_STORE) or None,
         queue_store=of_bench.get(_QUEUE_STORE) or None,
+        blackout=tuple(_parsed(inventory, hosts[0], _BLACKOUT, of_bench, blackout.parse)),
     )
+
+
+def _parsed(
+    inventory: Inventory, host: str, key: str, values: Mapping[str, Any], parse: Callable[[Any], object]
+) -> Iterator[Any]:
+    """The entries of a list that can be parsed; the others are noted."""
+    given = values.get(key)
+    for number, entry in enumerate(given if isinstance(given, list) else ()):
+        try:
+            parse(entry)
+        except blackout.BlackoutError as error:
+            where, reason = inventory.where(host, key), f"{entry!r} {error.reason}"
+            inventory.problems.append(Problem(where, host, f"{key}[{number}]", reason, error.remedy))
+        else:
+            yield entry
 
 
 def _bench_options() -> dict[str, dict[str, Any]]:
@@ -181,12 +198,18 @@ def _check_text(value: object) -> None:
         raise TypeError(value)
 
 
+def _check_list(value: object) -> None:
+    if not isinstance(value, list):
+        raise TypeError(value)
+
+
 _CHECKS: Mapping[str, Callable[[Any], object]] = {
     "str": _check_text,
     "path": _check_text,
     "int": check_type_int,
     "float": check_type_float,
     "bool": check_type_bool,
+    "list": _check_list,
 }
 
 

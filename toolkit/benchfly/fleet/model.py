@@ -45,13 +45,14 @@ class Store:
 
 @dataclass(frozen=True)
 class Bench:
-    """A Frappe bench: the hosts it lives on, and the names of the stores it is to use."""
+    """A Frappe bench: the hosts it lives on, the names of the stores it is to use, and when no move may begin."""
 
     name: str
     hosts: tuple[str, ...]
     path: str
     cache_store: str | None
     queue_store: str | None
+    blackout: tuple[str, ...] = ()
 
     @property
     def stores(self) -> tuple[str, ...]:

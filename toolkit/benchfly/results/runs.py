@@ -72,6 +72,10 @@ class Run:
         _write(self.folder / _OUTCOME, _masked(outcome))
         database.finish(self.id, str(outcome["status"]), datetime.now(UTC))
 
+    def note(self, name: str, content: Mapping[str, Any]) -> None:
+        """Keep a JSON file in its folder, whole or not at all; what it held before is replaced."""
+        _write(self.folder / name, _masked(content))
+
     @property
     def inputs(self) -> dict[str, Any]:
         """What was asked for. Raises ResultsError that names the file."""

@@ -1,0 +1,66 @@
+"""Several benches move with one command; the one that fails is taken back, and the rest is moved when it is mended."""
+
+from __future__ import annotations
+
+import time
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+import redis
+from tests.bench.rollout import Benches, running
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
+NAMES = ["north", "south", "east", "west"]
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Benches]:
+    with running(tmp_path_factory.mktemp("fleet"), NAMES) as benches:
+        yield benches
+
+
+def test_one_fails_and_is_taken_back_and_the_rest_is_moved_later(fleet: Benches) -> None:
+    before = {name: bench.config() for name, bench in fleet.benches.items()}
+    # A client that is none of the bench's programs, and could still write to the former queue.
+    with redis.Redis.from_url(before["south"]["redis_queue"]) as console:
+        console.get("x")
+        code, said = fleet.run("migrate", "--all", "--canary", "1", "--batch", "2", frappe_bench_quiet_timeout=5)
+    assert (code, said["status"], said["stopped"]) == (4, "failed", "south failed")
+    states = {name: row["state"] for name, row in said["benches"].items()}
+    assert states == {"north": "moved", "south": "failed and rolled back", "east": "moved", "west": "untouched"}
+    assert "connect" in said["benches"]["south"]["message"], said["benches"]["south"]
+    assert fleet.benches["south"].config() == before["south"]
+    assert [(move["verb"], move["state"]) for move in fleet.moves("south")] == [
+        ("migrate", "reversed"),
+        ("rollback", "done"),
+    ]
+    assert fleet.benches["west"].config() == before["west"] and fleet.moves("west") == []
+    assert fleet.run("verify", "--bench", "south")[0] == 0, "it works where it was"
+
+    code, said = fleet.run("migrate", "--all", "--batch", "2")
+    assert (code, said["status"]) == (0, "ok"), said
+    states = {name: row["state"] for name, row in said["benches"].items()}
+    assert states == dict.fromkeys(NAMES, "moved") | dict.fromkeys(["north", "east"], "was there already")
+    assert fleet.run("verify")[0] == 0
+
+    code, said = fleet.run("rollback", "--all", "--canary", "0", "--batch", "100%")
+    assert (code, said["status"]) == (0, "ok"), said
+    assert {name: bench.config() for name, bench in fleet.benches.items()} == before
+
+
+def test_a_bench_that_was_put_back_keeps_what_an_earlier_move_did(fleet: Benches) -> None:
+    both = ("--bench", "north", "--bench", "south")
+    bench = fleet.benches["north"]
+    assert fleet.run("migrate", "--bench", "north", frappe_bench_queue_store="")[0] == 0
+    moved = bench.config()
+    urllib.request.urlopen(f"{bench.url}/api/method/enqueue?n=1000000&sleep=12", data=b"").close()
+    time.sleep(2)
+    code, said = fleet.run("migrate", *both, frappe_bench_stop_timeout=3)
+    assert (code, said["benches"]["north"]["state"]) == (4, "failed and rolled back"), said
+    assert "because a job holds it" in said["benches"]["north"]["message"]
+    assert said["benches"]["south"]["state"] == "untouched"
+    assert bench.config() == moved
+    fleet.wait_for_workers("north")
+    assert fleet.run("verify", "--bench", "north")[0] == 0
+    assert fleet.run("migrate", *both)[0] == 0
