@@ -24,6 +24,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
     redact,
     replace_file,
 )
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_lease import TOKEN
 
 JOURNAL, LOCK, BACKUPS = "journal.json", "lock", "backups"
 
@@ -33,18 +34,21 @@ class Journal:
 
     `moves` is a list of
     `{id, verb, state: open|done|reversed, started, finished, from: {key: url}, to: {key: url}, written: {path: sha256},
-    consumers: [process name], phases: [{phase, what, state, started, seconds, ...}]}`; times are unix seconds.
+    consumers: [process name], phases: [{phase, what, state, started, seconds, ...}], overrides: {rule: reason}}`;
+    times are unix seconds. `lease` is `{name, machine, pid, token, run, since, seen}` while somebody moves the bench.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / JOURNAL
         self.moves: list[dict[str, Any]] = []
+        self.lease: dict[str, Any] = {}
         self._read()
 
     def _read(self) -> None:
         if self.path.exists():
-            self.moves = read_json_object(self.path)["moves"]
+            content = read_json_object(self.path)
+            self.moves, self.lease = content["moves"], content.get("lease", {})
 
     @property
     def last(self) -> dict[str, Any] | None:
@@ -64,7 +68,7 @@ class Journal:
 
     def save(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        replace_file(self.path, json.dumps({"moves": self.moves}, indent=1).encode(), mode=0o600)
+        replace_file(self.path, json.dumps({"moves": self.moves, "lease": self.lease}, indent=1).encode(), mode=0o600)
 
     def begin(self, move_id: str, verb: str, source: dict[str, str], target: dict[str, str]) -> bool:
         """Open a move from `source` to `target`, or resume the open one that goes there. True when one was opened.
@@ -98,6 +102,28 @@ class Journal:
         )
         self.save()
         return True
+
+    def take(self, controller: dict[str, Any], run: str, replaces: str) -> None:
+        """Give the lease of the bench to a controller. Raises BenchError when another one has it.
+
+        `replaces` is the token of a lease that is over, or that is taken over.
+        """
+        if self.lease and self.lease["token"] not in (controller["token"], replaces):
+            raise BenchError(f"{self.lease['name']} began to move this bench a moment ago. Wait until that has ended")
+        now = time.time()
+        self.lease = {**controller, "run": run, "since": now, "seen": now}
+        self.save()
+
+    def _hold(self) -> None:
+        """Note that the holder of the lease is alive. Raises BenchError when this step belongs to another run."""
+        token = os.environ.get(TOKEN)
+        if token and self.lease.get("token") != token:
+            taken = f"was taken over by {self.lease['name']}" if self.lease else "is no longer being moved"
+            raise BenchError(
+                f"this bench {taken}; nothing more is done by this run. `benchfly status` says where it is"
+            )
+        if self.lease:
+            self.lease["seen"] = time.time()
 
     def way_back(self) -> dict[str, str]:
         """The URLs that `rollback` returns to. Raises BenchError when there is nothing to take back."""
@@ -150,6 +176,7 @@ class Journal:
         """
         with locked(self.folder):
             self._read()  # the holder before us may have written
+            self._hold()
             entry: dict[str, Any] = {"phase": name, "what": what, "state": "started", "started": time.time()}
             self.open["phases"].append(entry)
             self.save()
@@ -169,6 +196,7 @@ class Journal:
         if self.last is None or self.last["state"] != "open" or self.last["written"]:
             return False
         self.moves.pop()
+        self.lease = {}
         self.save()
         return True
 
@@ -176,7 +204,9 @@ class Journal:
         """Close the open move. True when there was one."""
         if self.last is None or self.last["state"] != "open":
             return False
+        self._hold()
         self.last.update(state="done", finished=time.time())
+        self.lease = {}
         self.save()
         return True
 

@@ -47,6 +47,7 @@ bench:
     processes: {description: Name, role and state of each of the bench's programs., type: list, elements: dict,
                 returned: always}
     move: {description: The last move from the journal, or empty., type: dict, returned: always}
+    lease: {description: Who is moving the bench, or empty., type: dict, returned: always}
 """
 
 from dataclasses import asdict
@@ -79,7 +80,7 @@ def library_versions() -> dict[str, str]:
 def look(bench: Bench, supervisor: Supervisor, state_dir: Path) -> dict[str, Any]:
     config = bench.config()
     processes = bench_processes(bench.path, supervisor)
-    move = Journal(state_dir).last
+    journal = Journal(state_dir)
     return {
         "bench_id": bench.bench_id(),
         "bench_id_pinned": bool(config.get("bench_id")),
@@ -88,7 +89,8 @@ def look(bench: Bench, supervisor: Supervisor, state_dir: Path) -> dict[str, Any
         "stores": {key: redact(config[key]) for key in STORE_KEYS if config.get(key)},
         "sites": sorted(bench.site_configs()),
         "processes": [asdict(process) for process in processes],
-        "move": redacted(move) if move else {},
+        "move": redacted(journal.last) if journal.last else {},
+        "lease": journal.lease,
     }
 
 

@@ -30,6 +30,23 @@ options:
     description: Identifier of a new move.
     type: str
     default: ''
+  only_unfinished:
+    description: Take back only a move that is in progress; without one there is nothing to do.
+    type: bool
+    default: false
+  controller:
+    description: The run that moves the bench, as the lookup P(benchfly.stores.controller#lookup) names it. It is given
+      the bench's lease.
+    type: dict
+    default: {}
+  replaces:
+    description: Token of the lease that this one takes the place of.
+    type: str
+    default: ''
+  overrides:
+    description: Rules that this move was let off, each with the reason that was given; kept in the journal.
+    type: dict
+    default: {}
   urls:
     description: URL of the new store by purpose, C(cache) and C(queue); a purpose that is absent stays where it is.
     type: dict
@@ -126,16 +143,23 @@ def addresses(urls: dict[str, str]) -> str:
 
 
 def open_move(module: AnsibleModule, journal: Journal, config: dict[str, Any]) -> dict[str, Any]:
+    in_progress = journal.last is not None and journal.last["state"] == "open"
+    if module.params["only_unfinished"] and not in_progress:
+        return {"changed": False, "needed": False, "resumed": False}
     current = {key: config[key] for key in KEYS if config.get(key)}
     source, target = plan(journal, current, module.params["verb"], module.params["urls"])
-    in_progress = journal.last is not None and journal.last["state"] == "open"
     if not in_progress and current == target:
         return {"changed": False, "needed": False, "resumed": False}
     diff = {"before": addresses(current), "after": addresses(target)}
     if module.check_mode:
         return {"changed": not in_progress, "needed": True, "resumed": in_progress, "diff": diff}
     move_id = module.params["move_id"] or time.strftime("%Y%m%d-%H%M%S")
+    if module.params["controller"]:
+        journal.take(module.params["controller"], move_id, module.params["replaces"])
     opened = journal.begin(move_id, module.params["verb"], source, target)
+    if module.params["overrides"]:
+        journal.open.setdefault("overrides", {}).update(module.params["overrides"])
+        journal.save()
     return {"changed": opened, "needed": True, "resumed": not opened, "move": redacted(journal.open), "diff": diff}
 
 
@@ -146,6 +170,10 @@ def main() -> None:
             "state": {"type": "str", "choices": ["open", "done", "dropped"], "default": "open"},
             "verb": {"type": "str", "choices": ["migrate", "rollback"], "default": "migrate"},
             "move_id": {"type": "str", "default": ""},
+            "only_unfinished": {"type": "bool", "default": False},
+            "controller": {"type": "dict", "default": {}},
+            "replaces": {"type": "str", "default": "", "no_log": False},
+            "overrides": {"type": "dict", "default": {}},
             "urls": {"type": "dict", "default": {}, "no_log": True},
         },
         supports_check_mode=True,

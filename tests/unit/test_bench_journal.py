@@ -6,11 +6,13 @@ import json
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.benchfly.stores.plugins.module_utils import bench_journal
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import BenchError
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal, locked, redacted
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_lease import TOKEN
 
 OLD = {"redis_cache": "redis://127.0.0.1:13000", "redis_queue": "redis://127.0.0.1:11000"}
 NEW = {"redis_cache": "redis://:s3cret@cache1:13000", "redis_queue": "redis://:s3cret@cache1:11000"}
@@ -78,6 +80,36 @@ def test_only_a_move_that_wrote_nothing_is_dropped(journal: Journal, tmp_path: P
     (tmp_path / "file").write_text("x")
     journal.wrote(tmp_path / "file")
     assert journal.drop() is False
+
+
+def controller(token: str) -> dict[str, Any]:
+    return {"name": f"deploy@{token}", "machine": token, "pid": 7, "token": token}
+
+
+def test_the_lease_is_given_once_and_taken_over_by_name(journal: Journal) -> None:
+    journal.take(controller("ctl1"), "run1", "")
+    journal.take(controller("ctl1"), "run1", "")
+    with pytest.raises(BenchError, match="deploy@ctl1 began to move this bench"):
+        Journal(journal.folder).take(controller("ctl2"), "run2", "")
+    journal.take(controller("ctl2"), "run2", "ctl1")
+    assert Journal(journal.folder).lease["run"] == "run2"
+
+
+def test_a_run_that_lost_its_lease_does_nothing_more(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal.take(controller("ctl1"), "m1", "")
+    journal.begin("m1", "migrate", OLD, NEW)
+    monkeypatch.setenv(TOKEN, "ctl1")
+    with journal.phase("Sweep", "stores"):
+        assert Journal(journal.folder).lease["seen"] >= journal.lease["since"]
+    Journal(journal.folder).take(controller("ctl2"), "m1", "ctl1")
+    with pytest.raises(BenchError, match="was taken over by deploy@ctl2"), journal.phase("History", "stores"):
+        pytest.fail("it must not begin")
+    monkeypatch.setenv(TOKEN, "ctl2")
+    assert journal.finish() and not Journal(journal.folder).lease
+    monkeypatch.setenv(TOKEN, "ctl1")
+    journal.begin("m2", "rollback", NEW, OLD)
+    with pytest.raises(BenchError, match="is no longer being moved"), journal.phase("Sweep", "stores"):
+        pytest.fail("it must not begin")
 
 
 def test_a_phase_is_recorded_also_when_it_fails(journal: Journal) -> None:
