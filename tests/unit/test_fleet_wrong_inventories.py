@@ -46,7 +46,7 @@ WRONG = [
     ("unknown_bench_variable.yml:14", "web", "frappe_bench_cach_store", "no variable of a bench"),
     ("wrong_type_of_bench_variable.yml:13", "web", "frappe_bench_path", "not of type path"),
     ("hosts_of_a_bench_disagree.yml:11", "web", "frappe_bench_cache_store", "differs between the hosts"),
-    ("blackout_in_no_zone.yml:15", "web", "frappe_bench_blackout[1]", "no time zone known here"),
+    ("blackout_in_no_zone.yml:14", "web", "frappe_bench_blackout[1]", "no time zone known here"),
     ("blackout_is_no_list.yml:14", "web", "frappe_bench_blackout", "not of type list"),
     ("host_in_no_bench.yml:3", "web", "benches", "in group benches itself"),
     ("host_in_two_benches.yml:4", "web", "benches", "in erp and shop"),
