@@ -63,7 +63,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 server:
-  description: Name, address, engine and version of the store, and how many keys it holds that no benchmark made.
+  description: Name, address, engine and version of the store, how many keys it holds that no benchmark made, and, once
+    it is filled, how much memory the data took.
   returned: success
   type: dict
 removed:
@@ -131,7 +132,9 @@ def main() -> None:
             }
             removed = 0 if module.check_mode else store.remove(connection)
             if fill and not module.check_mode:
+                before = store.used_memory(connection)
                 store.fill(connection, workload, GENERATORS[given["generator"]])
+                server["memory_bytes"] = max(0, store.used_memory(connection) - before)
     except (OSError, ReplyError) as error:
         module.fail_json(msg=f"store {given['store']} at {redact(given['url'])} cannot be used: {error}")
     except (ValueError, WorkloadError) as error:

@@ -48,6 +48,7 @@ WRONG = [
     ("hosts_of_a_bench_disagree.yml:11", "web", "frappe_bench_cache_store", "differs between the hosts"),
     ("blackout_in_no_zone.yml:14", "web", "frappe_bench_blackout[1]", "no time zone known here"),
     ("blackout_is_no_list.yml:14", "web", "frappe_bench_blackout", "not of type list"),
+    ("policy_with_unknown_metric.yml:14", "web", "frappe_bench_policy[1].metric", "'p98_ms' is not known"),
     ("host_in_no_bench.yml:3", "web", "benches", "in group benches itself"),
     ("host_in_two_benches.yml:4", "web", "benches", "in erp and shop"),
     ("nothing_in_it.yml", "all", "inventory", "neither a group stores"),

@@ -62,6 +62,11 @@ def room(connection: Connection) -> int | None:
     return limit - int(info["used_memory"]) if limit else None
 
 
+def used_memory(connection: Connection) -> int:
+    """Bytes that the store has in use."""
+    return int(connection.info()["used_memory"])
+
+
 def fill(connection: Connection, workload: Workload, generator: Generator) -> None:
     """Write every item that the generator will read."""
     numbers = range(generator.first_item, generator.first_item + workload.items)

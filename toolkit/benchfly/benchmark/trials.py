@@ -27,7 +27,10 @@ Kind = TypeVar("Kind")
 
 @dataclass(frozen=True)
 class Server:
-    """A store as it was when measured; `at` is host:port. With foreign keys it may have served others meanwhile."""
+    """A store as it was when measured; `at` is host:port. With foreign keys it may have served others meanwhile.
+
+    memory_bytes: what the data of the workload took of it.
+    """
 
     name: str
     at: str
@@ -36,6 +39,7 @@ class Server:
     foreign_keys: int
     host: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,15 @@ IgnoreBlackoutOption = Annotated[
         show_default=False,
     ),
 ]
+WithoutEvidenceOption = Annotated[
+    str,
+    typer.Option(
+        "--without-evidence",
+        metavar="REASON",
+        help="Move without the benchmarks that the bench's policy asks for. The journal keeps the reason.",
+        show_default=False,
+    ),
+]
 TakeOverOption = Annotated[
     bool,
     typer.Option(

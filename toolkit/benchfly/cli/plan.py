@@ -66,15 +66,22 @@ def _described(fleet: Fleet, name: str) -> str:
     return f"{name} ({store.spec.engine} at {store.endpoint})"
 
 
+def endpoint_today(bench: Bench, purpose: str) -> str | None:
+    """host:port of the store in the configuration of a bench on this machine; None when it names none."""
+    try:
+        config = json.loads((Path(bench.path) / "sites/common_site_config.json").read_text(encoding="utf-8"))
+        url = urlsplit(config[f"redis_{purpose}"])
+    except (OSError, ValueError, KeyError):
+        return None
+    return f"{url.hostname}:{url.port}"
+
+
 def _today(fleet: Fleet, bench: Bench, purpose: str) -> str:
     """The store that a bench on this machine has in its configuration; a bench elsewhere is asked by the playbook."""
     if not fleet.hosts[bench.hosts[0]].is_local:
         return "what its configuration says"
-    try:
-        config = json.loads((Path(bench.path) / "sites/common_site_config.json").read_text(encoding="utf-8"))
-        url = urlsplit(config[f"redis_{purpose}"])
-        endpoint = f"{url.hostname}:{url.port}"
-    except (OSError, ValueError, KeyError):
+    endpoint = endpoint_today(bench, purpose)
+    if endpoint is None:
         return "not configured"
     known = next((store.name for store in fleet.stores.values() if store.endpoint == endpoint), None)
     return _described(fleet, known) if known else endpoint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,12 +13,13 @@ from ansible_collections.benchfly.stores.plugins.module_utils import blackout, h
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from benchfly.cli.evidence import VARIABLE, evidence, refuse
 from benchfly.cli.help import INTERRUPTED
 from benchfly.cli.locks import locked
 from benchfly.cli.options import Options, Several
 from benchfly.cli.output import Output
 from benchfly.cli.rollout_plan import show_plan
-from benchfly.cli.run import Done, Verb, changed_nothing, chosen, confirm, execute, run_on
+from benchfly.cli.run import Done, Verb, changed_nothing, chosen, confirm, execute, inputs_of, run_on
 from benchfly.errors import RefusedError, RunFailedError
 from benchfly.fleet.model import Bench, Fleet
 from benchfly.fleet.table import plain_table
@@ -45,12 +46,16 @@ def run_move(verb: Verb, options: Options) -> None:
     fleet, benches = chosen(verb, options)
     order = steps([bench.name for bench in benches], several.canary, parse_batch(several.batch))
     rollout = Rollout(order, several.parallel or bound())
+    verdicts = evidence(options, fleet, benches) if verb.way_back else {}
     if options.plan:
-        show_plan(verb, options, fleet, benches, rollout)
-    elif options.check or (len(benches) == 1 and not several.all):
-        run_on(verb, replace(options, several=None), fleet, benches)
+        show_plan(verb, options, fleet, benches, rollout, verdicts)
+        return
+    refuse(options, fleet, verdicts)
+    variables = {VARIABLE: verdicts} if verdicts else {}
+    if options.check or (len(benches) == 1 and not several.all):
+        run_on(verb, replace(options, several=None), fleet, benches, variables)
     else:
-        _roll_out(verb, options, fleet, benches, rollout)
+        _roll_out(verb, options, fleet, benches, rollout, variables)
 
 
 def bound(processors: int | None = None, memory: int | None = None) -> int:
@@ -60,14 +65,20 @@ def bound(processors: int | None = None, memory: int | None = None) -> int:
     return max(1, min(_OF_ONE_PROCESSOR * processors, memory // 2 // _BYTES_OF_ONE))
 
 
-def _roll_out(verb: Verb, options: Options, fleet: Fleet, benches: Sequence[Bench], rollout: Rollout) -> None:
+def _roll_out(
+    verb: Verb,
+    options: Options,
+    fleet: Fleet,
+    benches: Sequence[Bench],
+    rollout: Rollout,
+    variables: Mapping[str, Any],
+) -> None:
     output = Output(options.as_json)
     assert verb.plan
     confirm(verb, options, output, Group(verb.plan(fleet, benches), Text(f"\n{_order(rollout)}")))
     with locked(verb.locks(benches), f"`benchfly {verb.name}`"):
-        inputs = {"inventory": fleet.sources, "benches": [bench.name for bench in benches]}
-        run = Run.create(VERB, {**inputs, "of": verb.name, "extra_vars": list(options.variable_names())})
-        mover = _Mover(verb, options, fleet, run)
+        run = Run.create(VERB, {"of": verb.name, **inputs_of(options, fleet, benches), **variables})
+        mover = _Mover(verb, options, fleet, run, variables)
         with progress(output.console) as show:
 
             def observe(rollout: Rollout, changed: bool) -> None:
@@ -94,9 +105,10 @@ class _Mover:
     options: Options
     fleet: Fleet
     rollout: Run
+    variables: Mapping[str, Any]
 
     def move(self, name: str, report: Report) -> Ended:
-        began, done = time.monotonic(), self._run(self.verb, name, report)
+        began, done = time.monotonic(), self._run(self.verb, name, report, self.variables)
         ended = self._judge(name, done, report)
         return replace(ended, seconds=round(time.monotonic() - began, 1), runs=(done.run.id, *ended.runs))
 
@@ -127,11 +139,11 @@ class _Mover:
         state = State.INTERRUPTED if back.outcome.status == "interrupted" else State.FAILED
         return Ended(state, message=message, remedy=again + self._or_back(name), runs=(back.run.id,))
 
-    def _run(self, verb: Verb, name: str, report: Report, variables: dict[str, Any] | None = None) -> Done:
+    def _run(self, verb: Verb, name: str, report: Report, variables: Mapping[str, Any]) -> Done:
         options = replace(self.options, benches=(name,), several=None)
         show = _Reporting(lambda phase: report(phase if verb is self.verb else f"taking it back: {phase}"))
         noted = {VERB: self.rollout.id}
-        return execute(verb, options, self.fleet, [self.fleet.benches[name]], show, noted, variables or {})
+        return execute(verb, options, self.fleet, [self.fleet.benches[name]], show, noted, variables)
 
     def _command(self, verb: str, name: str) -> str:
         return replace(self.options, benches=(name,), several=None).repeated(verb)

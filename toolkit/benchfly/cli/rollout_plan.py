@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
+from ansible_collections.benchfly.stores.plugins.module_utils import blackout
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from benchfly.cli.evidence import refuse
 from benchfly.cli.options import Options
 from benchfly.cli.output import Output
 from benchfly.cli.run import Verb
+from benchfly.errors import RefusedError
 from benchfly.fleet.model import Bench, Fleet
 from benchfly.fleet.table import plain_table
 from benchfly.rollout import Rollout
 from benchfly.rollout.durations import Expectation, Range, expectations, past_moves, total
 
 
-def show_plan(verb: Verb, options: Options, fleet: Fleet, benches: Sequence[Bench], rollout: Rollout) -> None:
-    """Print it."""
+def show_plan(
+    verb: Verb,
+    options: Options,
+    fleet: Fleet,
+    benches: Sequence[Bench],
+    rollout: Rollout,
+    verdicts: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Print it, with what would refuse the benches: their policies and blackout windows."""
     assert verb.plan
     names = [bench.name for bench in benches]
     expected = expectations(names, past_moves(verb.name))
     seconds = total(rollout.steps, rollout.parallel, expected)
-    shown = Group(
-        verb.plan(fleet, benches), "", _steps(rollout, expected), "", _phases(expected), Text(_total(seconds))
-    )
+    against = _against(options, fleet, benches, verdicts, seconds or 0.0)
+    tables = (verb.plan(fleet, benches), "", _steps(rollout, expected), "", _phases(expected))
+    shown = Group(*tables, *(Text(line) for line in against), Text(_total(seconds)))
     data = {
         "status": "ok",
         "exit_code": 0,
@@ -34,9 +45,32 @@ def show_plan(verb: Verb, options: Options, fleet: Fleet, benches: Sequence[Benc
         "parallel": rollout.parallel,
         "seconds": seconds,
         "steps": [{"name": step.name, "benches": list(step.benches)} for step in rollout.steps],
+        "against": against,
+        "evidence": verdicts,
         "benches": {name: _row(fleet.benches[name], expected[name]) for name in names},
     }
     Output(options.as_json).result(data, shown)
+
+
+def _against(
+    options: Options,
+    fleet: Fleet,
+    benches: Sequence[Bench],
+    verdicts: Mapping[str, Mapping[str, Any]],
+    seconds: float,
+) -> list[str]:
+    """What would keep the benches where they are, a line each."""
+    now, lines = datetime.now(UTC), []
+    for bench in benches:
+        if window := blackout.current(bench.blackout, now):
+            lines.append(f"{bench.name} has a blackout window now, {window}.")
+        elif window := blackout.upcoming(bench.blackout, now, seconds):
+            lines.append(f"{bench.name} has a blackout window that begins before this would have ended, {window}.")
+    try:
+        refuse(options, fleet, verdicts)
+    except RefusedError as error:
+        lines += str(error).splitlines()
+    return lines
 
 
 def _row(bench: Bench, expected: Expectation) -> dict[str, Any]:

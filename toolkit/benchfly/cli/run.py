@@ -64,15 +64,21 @@ def run_verb(verb: Verb, options: Options) -> None:
     run_on(verb, options, *chosen(verb, options))
 
 
-def run_on(verb: Verb, options: Options, fleet: Fleet, benches: Sequence[Bench]) -> None:
-    """The same for those benches."""
+def run_on(
+    verb: Verb,
+    options: Options,
+    fleet: Fleet,
+    benches: Sequence[Bench],
+    variables: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """The same for those benches, with more variables for the playbook."""
     output = Output(options.as_json)
     if verb.plan:
         confirm(verb, options, output, verb.plan(fleet, benches))
     # What would change, and how files differ, is in Ansible's own output.
     show = progress(output.console, options.verbosity or int(options.check or options.diff))
     with locked(verb.locks(benches), f"`benchfly {verb.name}`"):
-        done = execute(verb, options, fleet, benches, show)
+        done = execute(verb, options, fleet, benches, show, variables, variables)
     good = done.outcome.status == "ok" and not (verb.plan and options.check)
     output.result(done.data, verb.summary(done.run, done.outcome) if good or verb.tells else "")
     if done.code:
@@ -102,7 +108,7 @@ def execute(
 
     noted: what its inputs.json says besides. variables: for the playbook, beside those of the command line.
     """
-    run = Run.create(verb.name, {**_inputs(options, fleet, benches), **noted})
+    run = Run.create(verb.name, {**inputs_of(options, fleet, benches), **noted})
     outcome = _play(verb, options, show, fleet, benches, run, variables)
     code, message = verdict(verb, options, outcome)
     data = {"verb": verb.name, "run": run.id, "folder": str(run.folder), "exit_code": code, "message": message}
@@ -158,7 +164,7 @@ def _play(
         raise
 
 
-def _inputs(options: Options, fleet: Fleet, benches: Sequence[Bench]) -> Mapping[str, Any]:
+def inputs_of(options: Options, fleet: Fleet, benches: Sequence[Bench]) -> Mapping[str, Any]:
     return {
         "inventory": fleet.sources,
         "benches": [bench.name for bench in benches],

@@ -26,6 +26,7 @@ from benchfly.cli.options import (
     Several,
     TakeOverOption,
     VerboseOption,
+    WithoutEvidenceOption,
     YesOption,
 )
 from benchfly.cli.rollout import run_move
@@ -174,6 +175,7 @@ def _move_command(verb: Verb) -> Callable[..., None]:
         parallel: ParallelOption = None,
         plan: PlanOption = False,
         ignore_blackout: IgnoreBlackoutOption = "",
+        without_evidence: WithoutEvidenceOption = "",
         take_over: TakeOverOption = False,
         check: CheckOption = False,
         diff: DiffOption = False,

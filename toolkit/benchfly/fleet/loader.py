@@ -19,6 +19,7 @@ from benchfly.fleet import rules
 from benchfly.fleet.inventory import Inventory
 from benchfly.fleet.model import Bench, Fleet, Host, Store
 from benchfly.paths import collection
+from benchfly.policy import rules as policy
 
 STORES, BENCHES, LOAD_GENERATORS = "stores", "benches", "load_generators"
 _LOCAL = ("local", "ansible.builtin.local")
@@ -26,7 +27,8 @@ _MEMORY = "ansible_memtotal_mb"
 _BENCH = "frappe_bench_"
 _PATH, _NAME = f"{_BENCH}path", f"{_BENCH}name"
 _CACHE_STORE, _QUEUE_STORE = f"{_BENCH}cache_store", f"{_BENCH}queue_store"
-_BLACKOUT = f"{_BENCH}blackout"
+_BLACKOUT, _POLICY = f"{_BENCH}blackout", f"{_BENCH}policy"
+_HOST_CLASS = "host_class"
 
 
 def load(sources: Sequence[str], extra_vars: Sequence[str] = (), benches: Sequence[str] = ()) -> Fleet:
@@ -75,7 +77,9 @@ def _distinct(problems: Sequence[Problem]) -> list[Problem]:
 def _host(inventory: Inventory, name: str) -> Host:
     is_local = inventory.value(name, "ansible_connection") in _LOCAL
     address = "127.0.0.1" if is_local else str(inventory.value(name, "ansible_host") or name)
-    return Host(name, address, is_local, host_capacity.memory() if is_local else _known_memory(inventory, name))
+    memory = host_capacity.memory() if is_local else _known_memory(inventory, name)
+    host_class = inventory.value(name, _HOST_CLASS)
+    return Host(name, address, is_local, memory, str(host_class) if host_class else None)
 
 
 def _known_memory(inventory: Inventory, host: str) -> int | None:
@@ -126,7 +130,7 @@ def _bench(inventory: Inventory, name: str) -> Bench | None:
         return None
     options = _bench_options()
     values = [_bench_values(inventory, name, host, options) for host in hosts]
-    for key in (_PATH, _CACHE_STORE, _QUEUE_STORE, _BLACKOUT):
+    for key in (_PATH, _CACHE_STORE, _QUEUE_STORE, _BLACKOUT, _POLICY):
         if len({str(value.get(key)) for value in values}) > 1:
             inventory.refuse(hosts[0], key, "differs between the hosts of the bench", f"Set it once, for group {name}")
     of_bench = values[0]
@@ -136,23 +140,27 @@ def _bench(inventory: Inventory, name: str) -> Bench | None:
         path=of_bench.get(_PATH) or "",
         cache_store=of_bench.get(_CACHE_STORE) or None,
         queue_store=of_bench.get(_QUEUE_STORE) or None,
-        blackout=tuple(_parsed(inventory, hosts[0], _BLACKOUT, of_bench, blackout.parse)),
+        blackout=tuple(window.text for window in _parsed(inventory, hosts[0], _BLACKOUT, of_bench, blackout.parse)),
+        policy=tuple(_parsed(inventory, hosts[0], _POLICY, of_bench, policy.parse)),
     )
 
 
 def _parsed(
-    inventory: Inventory, host: str, key: str, values: Mapping[str, Any], parse: Callable[[Any], object]
+    inventory: Inventory, host: str, key: str, values: Mapping[str, Any], parse: Callable[[Any], Any]
 ) -> Iterator[Any]:
-    """The entries of a list that can be parsed; the others are noted."""
+    """The parsed entries of a list; those that cannot be parsed are noted."""
     given = values.get(key)
     for number, entry in enumerate(given if isinstance(given, list) else ()):
         try:
-            parse(entry)
+            yield parse(entry)
         except blackout.BlackoutError as error:
-            where, reason = inventory.where(host, key), f"{entry!r} {error.reason}"
-            inventory.problems.append(Problem(where, host, f"{key}[{number}]", reason, error.remedy))
+            place, reason, remedy = f"{key}[{number}]", f"{entry!r} {error.reason}", error.remedy
+        except policy.PolicyError as error:
+            place = f"{key}[{number}].{error.key}".rstrip(".")
+            reason, remedy = error.reason, error.remedy
         else:
-            yield entry
+            continue
+        inventory.problems.append(Problem(inventory.where(host, key), host, place, reason, remedy))
 
 
 def _bench_options() -> dict[str, dict[str, Any]]:

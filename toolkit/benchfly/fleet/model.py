@@ -9,15 +9,18 @@ from typing import Any
 from ansible_collections.benchfly.stores.plugins.module_utils.store_keys import SECRET_KEYS
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import StoreSpec
 
+from benchfly.policy.rules import GateRule, Rule
+
 
 @dataclass(frozen=True)
 class Host:
-    """A host of the inventory; `memory` is its RAM in bytes where known."""
+    """A host of the inventory; `memory` is its RAM in bytes where known, `host_class` what hosts like it are called."""
 
     name: str
     address: str
     is_local: bool
     memory: int | None
+    host_class: str | None = None
 
     @property
     def machine(self) -> str:
@@ -45,7 +48,7 @@ class Store:
 
 @dataclass(frozen=True)
 class Bench:
-    """A Frappe bench: the hosts it lives on, the names of the stores it is to use, and when no move may begin."""
+    """A Frappe bench: the hosts it lives on, the names of the stores it is to use, and what holds up its moves."""
 
     name: str
     hosts: tuple[str, ...]
@@ -53,6 +56,7 @@ class Bench:
     cache_store: str | None
     queue_store: str | None
     blackout: tuple[str, ...] = ()
+    policy: tuple[Rule | GateRule, ...] = ()
 
     @property
     def stores(self) -> tuple[str, ...]:
