@@ -11,7 +11,7 @@ import redis
 from tests.bench.rollout import Benches, running
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
-NAMES = ["north", "south", "east", "west"]
+NAMES = ["north", "south", "east"]
 
 
 @pytest.fixture(scope="module")
@@ -25,23 +25,23 @@ def test_one_fails_and_is_taken_back_and_the_rest_is_moved_later(fleet: Benches)
     # A client that is none of the bench's programs, and could still write to the former queue.
     with redis.Redis.from_url(before["south"]["redis_queue"]) as console:
         console.get("x")
-        code, said = fleet.run("migrate", "--all", "--canary", "1", "--batch", "2", frappe_bench_quiet_timeout=5)
+        code, said = fleet.run("migrate", "--all", "--canary", "0", "--batch", "2", frappe_bench_quiet_timeout=5)
     assert (code, said["status"], said["stopped"]) == (4, "failed", "south failed")
     states = {name: row["state"] for name, row in said["benches"].items()}
-    assert states == {"north": "moved", "south": "failed and rolled back", "east": "moved", "west": "untouched"}
+    assert states == {"north": "moved", "south": "failed and rolled back", "east": "untouched"}
     assert "connect" in said["benches"]["south"]["message"], said["benches"]["south"]
     assert fleet.benches["south"].config() == before["south"]
     assert [(move["verb"], move["state"]) for move in fleet.moves("south")] == [
         ("migrate", "reversed"),
         ("rollback", "done"),
     ]
-    assert fleet.benches["west"].config() == before["west"] and fleet.moves("west") == []
+    assert fleet.benches["east"].config() == before["east"] and fleet.moves("east") == []
     assert fleet.run("verify", "--bench", "south")[0] == 0, "it works where it was"
 
     code, said = fleet.run("migrate", "--all", "--batch", "2")
     assert (code, said["status"]) == (0, "ok"), said
     states = {name: row["state"] for name, row in said["benches"].items()}
-    assert states == dict.fromkeys(NAMES, "moved") | dict.fromkeys(["north", "east"], "was there already")
+    assert states == {"north": "was there already", "south": "moved", "east": "moved"}
     assert fleet.run("verify")[0] == 0
 
     code, said = fleet.run("rollback", "--all", "--canary", "0", "--batch", "100%")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchfly.benchmark import Server
-from benchfly.policy import GateRule, PolicyError, Rule, Evidence, Wanted, judge, parse
+from benchfly.policy import Evidence, GateRule, PolicyError, Rule, Wanted, judge, parse
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 STORE = Wanted("cache", "shop-cache", "dragonfly", "10.0.0.11:6380", "10.0.0.9:13000")

@@ -4,4 +4,4 @@ from benchfly.policy.evidence import Evidence, stored
 from benchfly.policy.judge import Finding, Wanted, judge
 from benchfly.policy.rules import GateRule, PolicyError, Rule, parse
 
-__all__ = ["Finding", "GateRule", "PolicyError", "Rule", "Evidence", "Wanted", "judge", "parse", "stored"]
+__all__ = ["Evidence", "Finding", "GateRule", "PolicyError", "Rule", "Wanted", "judge", "parse", "stored"]
