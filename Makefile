@@ -6,7 +6,7 @@ export PIP_CACHE_DIR := $(CURDIR)/.benchfly/cache/pip
 export MPLCONFIGDIR := $(CURDIR)/.benchfly/cache/matplotlib
 export ANSIBLE_HOME := $(CURDIR)/.benchfly/cache/ansible
 
-.PHONY: help demo test fleet-test evidence perf lint docs setup lock dist clean
+.PHONY: help demo test fleet-test evidence perf rollout-evidence lint docs setup lock dist clean
 
 help:
 	@echo 'make demo   moves a stand-in bench to other stores and back on this machine, and shows the report'
@@ -14,6 +14,7 @@ help:
 	@echo 'make fleet-test  makes real hosts on this machine and tests on them (Linux, root)'
 	@echo 'make evidence  what the verdicts of benchmarks rest on, measured here (hours; TOPICS="verdicts", EVIDENCE=--short)'
 	@echo 'make perf   what a converge that changes nothing costs, against the most used role (PEER_ROLE=folder of it)'
+	@echo 'make rollout-evidence  moves 50 small stand-in benches with one command, and one by one (BENCHES=50)'
 	@echo 'make lint   ruff, mypy, ansible-lint, and that roles say what they take'
 	@echo 'make docs   writes docs/stores.md from what the roles would write for each key'
 	@echo 'make dist   builds the Python package and the Ansible collection into dist/'
@@ -41,6 +42,9 @@ evidence: setup
 
 perf: setup
 	@.venv/bin/python -m tests.perf.converge
+
+rollout-evidence: setup
+	@.venv/bin/python -m tests.perf.rollout $(BENCHES)
 
 lint: setup
 	.venv/bin/ruff check .
