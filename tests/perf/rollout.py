@@ -1,6 +1,6 @@
 """Wall time of a rollout against moving one bench after the other: python -m tests.perf.rollout [BENCHES]
 
-Small stand-in benches on this machine (one gunicorn worker, two background workers, scheduler and socketio each) move by
+Small stand-in benches on this machine (one gunicorn worker, two background workers, scheduler, socketio) move with
 `benchfly migrate --all --canary 1 --batch 25%`, come back, and move again with a `benchfly migrate --bench` for each.
 This machine is controller, bench hosts and store host at once, so what is computed there competes with what waits.
 """
