@@ -151,3 +151,34 @@ def test_a_plan_changes_nothing_and_says_what_past_runs_took(tmp_path: Path, hom
     assert own["seconds"]["median"] == others["seconds"]["median"] > 0
     assert {"Check", "Stop", "Sweep"} <= set(own["phases"])
     assert data["seconds"] > 0
+
+
+def test_a_policy_without_evidence_refuses_and_says_which_benchmark_would_make_it(tmp_path: Path, home: Path) -> None:
+    notes = tmp_path / "notes"
+    rule = {"metric": "p99_ms", "purpose": "queue", "at_most": 0.8, "times": "today"}
+    policy = json.dumps({"frappe_bench_policy": [rule]})
+    options = [*ALL, "-e", policy, "-e", f"notes={notes}"]
+    done = benchfly(*options)
+    assert done.returncode == 3 and not notes.exists()
+    assert (
+        "b1 may not move by its policy:\n  queue: p99_ms of frappe-site at most 0.8 x today: no evidence" in done.stderr
+    )
+    said = f"benchfly benchmark -i {FLEET} -e benchmark_workload=frappe-site -e benchmark_stores=queue"
+    assert said in done.stderr
+    assert "--without-evidence REASON" in done.stderr
+
+    done = benchfly(*options, "--without-evidence", "measured by hand", "--json")
+    assert done.returncode == 0
+    (run,) = json.loads(done.stdout)["benches"]["b1"]["runs"]
+    inputs = json.loads((home / "runs" / run / "inputs.json").read_text())
+    assert inputs["overrides"] == {"frappe_bench_without_evidence": "measured by hand"}
+    assert inputs["frappe_bench_evidence"]["b1"]["verdict"] == "no"
+
+
+def test_a_blackout_window_lets_no_bench_start() -> None:
+    window = json.dumps({"frappe_bench_blackout": ["daily 00:00-24:00 UTC"]})
+    done = benchfly(*ALL, "-e", window, "--json")
+    data = json.loads(done.stdout)
+    assert (done.returncode, data["stopped"]) == (3, "b1 has a blackout window now, daily 00:00-24:00 UTC")
+    assert set(outcome(data).values()) == {"untouched"}
+    assert benchfly(*ALL, "-e", window, "--ignore-blackout", "agreed").returncode == 0
