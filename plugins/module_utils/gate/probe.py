@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -66,22 +65,18 @@ class Probe:
 
     def expire(self) -> None:
         """Have the server forget every key so far by itself, should this process be killed."""
-        self._on_names("EXPIRE", TTL)
+        pipeline = self.client.pipeline(transaction=False)
+        for name in self._names:
+            pipeline.expire(name, TTL)
+        pipeline.execute(raise_on_error=False)
 
     def close(self) -> None:
         """Remove every key and connection of this probe, as far as the server still answers."""
         with suppress(redis.exceptions.RedisError):
-            if self._client is not None:
-                self._on_names("DEL")
+            for names in batches(sorted(self._names) if self._client else [], _AT_ONCE):
+                self.client.delete(*names)
         for client in self._clients:
             client.connection_pool.disconnect()
-
-    def _on_names(self, command: str, *arguments: object) -> None:
-        for names in batches(sorted(self._names), _AT_ONCE):
-            pipeline = self.client.pipeline(transaction=False)
-            for name in names:
-                pipeline.execute_command(command, name, *arguments)
-            pipeline.execute(raise_on_error=False)
 
     @contextmanager
     def bare(self, http: bool = False) -> Iterator[socket.socket]:
@@ -96,7 +91,8 @@ class Probe:
             if http:
                 # Without Host:, which makes Redis log an attack.
                 stream.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
-                time.sleep(0.2)
+                with suppress(OSError):
+                    stream.recv(1)  # so the server has taken notice
             yield stream
         finally:
             stream.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import (
@@ -13,7 +14,13 @@ from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import (
     need,
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.gate.probe import TTL, Probe
-from ansible_collections.benchfly.stores.plugins.module_utils.gate.rq_probe import RqProbe, meanwhile
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.rq_probe import (
+    HELD,
+    RELEASED,
+    RqProbe,
+    meanwhile,
+    until,
+)
 
 _QUEUE = ("queue",)
 _SUSPENDED = "rq:suspended"
@@ -44,7 +51,12 @@ def take(probe: Probe) -> str:
         job = rq.enqueue(queues[-1], "operator.index", 1)
         expect(f"taking from {len(queues)} queues", rq.dequeue(queues, None), job.id)
         late: list[str] = []
-        with meanwhile(0.2, lambda queue=queues[-1], late=late: late.append(rq.enqueue(queue, "operator.index").id)):
+
+        def push(queue: Any = queues[-1], late: list[str] = late) -> None:
+            time.sleep(0.2)
+            late.append(rq.enqueue(queue, "operator.index", 1).id)
+
+        with meanwhile(push):
             woken = rq.dequeue(queues, 5)
         expect(f"waiting at {len(queues)} queues", [woken], late)
     return "at once and after waiting, from one queue and from two"
@@ -61,7 +73,7 @@ def run(probe: Probe) -> str:
     bad = rq.enqueue(queue, "operator.truediv", 1, 0)
     after = rq.enqueue(queue, "operator.index", 8, depends_on=good)
     expect("the deferred registry", DeferredJobRegistry(queue=queue).get_job_ids(), [after.id])
-    _heard, error = rq.run(queue)
+    error = rq.run(queue)
     if error:
         raise UnmetError(f"the worker ended: {error}")
     expect("the finished registry", set(FinishedJobRegistry(queue=queue).get_job_ids()), {good.id, after.id})
@@ -86,19 +98,25 @@ def stop(probe: Probe) -> str:
 
     rq = _rq(probe)
     queue = rq.queue()
-    job = rq.enqueue(queue, "time.sleep", 0.8)
-    started: list[int] = []
+    job, worker = rq.enqueue(queue, HELD), rq.worker(queue)
+    started = StartedJobRegistry(queue=queue).key
+    missing: list[str] = []
 
     def look() -> None:
-        started.append(rq.connection.zcard(StartedJobRegistry(queue=queue).key))
-        send_stop_job_command(rq.connection, job.id)
+        try:
+            missing.extend([] if until(lambda: rq.connection.zcard(started)) else ["the started registry stayed empty"])
+            send_stop_job_command(rq.connection, job.id)
+            missing.extend([] if until(lambda: worker.heard) else ["the worker did not hear the command"])
+        finally:
+            RELEASED.set()
 
-    with meanwhile(0.4, look) as wrong:
-        heard, error = rq.run(queue)
-    if wrong or error:
-        raise UnmetError(error or f"{type(wrong[0]).__name__}: {wrong[0]}")
-    expect("the started registry", started, [1])
-    expect("commands to the worker", [job.id.encode() in message for message in heard], [True])
+    RELEASED.clear()
+    with meanwhile(look) as wrong:
+        error = rq.run(queue, worker)
+    missing += [f"the worker ended: {error}"] if error else []
+    missing += [f"{type(one).__name__}: {one}" for one in wrong]
+    if missing:
+        raise UnmetError("; ".join(missing))
     return "in the started registry; its worker heard the command"
 
 

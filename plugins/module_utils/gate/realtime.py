@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -57,7 +56,6 @@ def node(probe: Probe) -> str:
         if probe.frappe < 15 and b"loading:0" not in greeted[0]:
             raise UnmetError("INFO has no loading:0, for which the node client waits")
         expect("SUBSCRIBE", ask("SUBSCRIBE", channel), [b"subscribe", channel.encode(), b"1"])
-        time.sleep(0.05)
         probe.client.publish(channel, "hello")
         expect("the message", _reply(replies), [b"message", channel.encode(), b"hello"])
     return "arrived"

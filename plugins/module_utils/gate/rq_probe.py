@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,13 +72,12 @@ class RqProbe:
         worker.heard = []
         return worker
 
-    def run(self, queue: Any) -> tuple[list[bytes], str]:
-        """Work until the queue is empty; the commands that the worker heard, and the error that ended it, if any."""
-        worker = self.worker(queue)
+    def run(self, queue: Any, worker: Any = None) -> str:
+        """Work until the queue is empty; the error that ended the worker, if any."""
         with _kept_log() as errors:
-            worker.work(burst=True)
+            (worker or self.worker(queue)).work(burst=True)
         self.probe.expire()
-        return worker.heard, "; ".join(errors)
+        return "; ".join(errors)
 
     def dequeue(self, queues: list[Any], timeout: int | None) -> str:
         """Id of the next job, taken as this RQ's workers do; empty when there is none. Blocks for `timeout` seconds."""
@@ -111,8 +111,8 @@ def _kept_log() -> Iterator[list[str]]:
 
 
 @contextmanager
-def meanwhile(seconds: float, action: Callable[[], None]) -> Iterator[list[BaseException]]:
-    """Do something in a thread, `seconds` after the block began; what went wrong there is in the list afterwards."""
+def meanwhile(action: Callable[[], None]) -> Iterator[list[BaseException]]:
+    """Do something in a thread while the block runs; what went wrong there is in the list afterwards."""
     wrong: list[BaseException] = []
 
     def act() -> None:
@@ -121,9 +121,28 @@ def meanwhile(seconds: float, action: Callable[[], None]) -> Iterator[list[BaseE
         except BaseException as error:  # told to whoever started it
             wrong.append(error)
 
-    timer = threading.Timer(seconds, act)
-    timer.start()
+    thread = threading.Thread(target=act)
+    thread.start()
     try:
         yield wrong
     finally:
-        timer.join()
+        thread.join()
+
+
+RELEASED = threading.Event()
+HELD = f"{__name__}.held"
+
+
+def held() -> None:
+    """A job that runs until it is released, at most ten seconds."""
+    RELEASED.wait(10)
+
+
+def until(seen: Callable[[], Any], seconds: float = 5) -> bool:
+    """Whether something comes to be seen in that time; hosts may be busy."""
+    deadline = time.monotonic() + seconds
+    while not seen():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True

@@ -61,6 +61,16 @@ def deploy_hosts(fleet: Fleet, benches: Sequence[Bench]) -> list[str]:
     return sorted({store.host for store in wanted})
 
 
+def changed_hosts(fleet: Fleet, benches: Sequence[Bench]) -> list[str]:
+    """Hosts whose stores change their version, and those of benches, which are asked afterwards how they get on.
+
+    A host of a bench that has stores of its own is left out, unless these are to change.
+    """
+    changed = deploy_hosts(fleet, benches)
+    carriers = {store.host for store in fleet.stores.values()}
+    return sorted({*changed, *(host for bench in benches for host in bench.hosts if host not in carriers)})
+
+
 def _described(fleet: Fleet, name: str) -> str:
     store = fleet.stores[name]
     return f"{name} ({store.spec.engine} at {store.endpoint})"

@@ -71,7 +71,7 @@ COMMANDS = (
         ),
     ),
     Command(
-        Verb("upgrade", plan=plan.deploy_plan, limit=plan.deploy_hosts, needs_benches=False, summary=summary.versions),
+        Verb("upgrade", plan=plan.deploy_plan, limit=plan.changed_hosts, needs_benches=False, summary=summary.versions),
         "Take stores to the newer version that the inventory pins, one at a time.\n\nA snapshot first, and back to the "
         "old version when the new one does not do.",
         (
@@ -81,7 +81,7 @@ COMMANDS = (
     ),
     Command(
         Verb(
-            "downgrade", plan=plan.deploy_plan, limit=plan.deploy_hosts, needs_benches=False, summary=summary.versions
+            "downgrade", plan=plan.deploy_plan, limit=plan.changed_hosts, needs_benches=False, summary=summary.versions
         ),
         "Take stores to the older version that the inventory pins, where it can read their data.",
         (("-i inventories/prod --bench shop", "only the hosts that carry the stores of bench shop"),),
