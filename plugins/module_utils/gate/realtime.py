@@ -9,9 +9,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import N
 from ansible_collections.benchfly.stores.plugins.module_utils.gate.probe import Probe
 
 # Frappe 14 publishes on redis_socketio, which bench sets to the cache.
-_EVENTS = When(
-    "the queue; before Frappe 15 also the cache", lambda probe: probe.purpose == "queue" or probe.frappe < 15
-)
+_EVENTS = When("on the cache only before Frappe 15", lambda probe: probe.purpose == "queue" or probe.frappe < 15)
 
 
 @need("Published messages arrive", "frappe.publish_realtime, redis-py's PubSub", when=_EVENTS)

@@ -74,7 +74,12 @@ def url_suits(probe: Probe) -> str:
     return f"{parts.scheme}:// works with all of them"
 
 
-@need("The memory policy fits the purpose", "writes when the store is full", otherwise=SETTING)
+@need(
+    "The memory policy fits the purpose",
+    "writes when the store is full",
+    otherwise=SETTING,
+    remedy="set eviction none on a queue store, a memory limit and eviction lru on a cache store",
+)
 def eviction(probe: Probe) -> str:
     """Words only: a store in use is never filled up."""
     info = probe.client.info("memory")
