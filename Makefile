@@ -6,14 +6,16 @@ export PIP_CACHE_DIR := $(CURDIR)/.benchfly/cache/pip
 export MPLCONFIGDIR := $(CURDIR)/.benchfly/cache/matplotlib
 export ANSIBLE_HOME := $(CURDIR)/.benchfly/cache/ansible
 
-.PHONY: help demo test fleet-test evidence perf rollout-evidence lint docs setup lock dist clean
+.PHONY: help demo test fleet-test pairs figures evidence perf rollout-evidence lint docs setup lock dist clean
 
 help:
 	@echo 'make demo   moves a stand-in bench to other stores and back on this machine, and shows the report'
 	@echo 'make test   runs the tests (skipped ones say why)'
 	@echo 'make fleet-test  makes real hosts on this machine and tests on them (Linux, root)'
 	@echo 'make evidence  what the verdicts of benchmarks rest on, measured here (hours; TOPICS="verdicts", EVIDENCE=--short)'
-	@echo 'make perf   what a converge that changes nothing costs, against the most used role (PEER_ROLE=folder of it)'
+	@echo 'make perf   what a move costs, and a converge that changes nothing (PEER_ROLE=folder of the most used role)'
+	@echo 'make pairs  moves a stand-in bench between every pair of engines, both ways (DRAGONFLY=its binary)'
+	@echo 'make figures  writes docs/figures.md from what these have measured'
 	@echo 'make rollout-evidence  moves 50 small stand-in benches with one command, and one by one (BENCHES=50)'
 	@echo 'make lint   ruff, mypy, ansible-lint, and that roles say what they take'
 	@echo 'make docs   writes docs/stores.md from what the roles would write for each key, and docs/gate.md from the gate'
@@ -40,8 +42,18 @@ fleet-test: setup
 evidence: setup
 	@.venv/bin/python -m tests.evidence $(TOPICS) $(EVIDENCE)
 
+# PERF=sweep takes one of them alone; ROUNDS says how often.
+PERF ?= converge sweep stops
 perf: setup
-	@.venv/bin/python -m tests.perf.converge
+	@for topic in $(PERF); do .venv/bin/python -m tests.perf.$$topic || exit 1; done
+	@$(MAKE) --no-print-directory figures
+
+pairs: setup
+	@PAIRS=1 .venv/bin/pytest tests/bench/test_pairs.py
+	@$(MAKE) --no-print-directory figures
+
+figures: setup
+	@.venv/bin/python -m tests.perf.figures
 
 rollout-evidence: setup
 	@.venv/bin/python -m tests.perf.rollout $(BENCHES)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import redis
 from demo.load import Account, Load, account
 from demo.standin import StandinBench
 from tests.orphans import end
-from tests.stores.servers import Server
+from tests.stores.servers import DragonflyServer, Server
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -31,6 +33,7 @@ class Moving:
     stores: dict[str, Server]
     inventory: Path
     variables: dict[str, Any] = field(default_factory=dict)
+    patience: float = 240  # seconds that a verb may take
     loads: list[Load] = field(default_factory=list)
     orphans: list[int] = field(default_factory=list)
 
@@ -69,14 +72,14 @@ class Moving:
     def run(self, verb: str, *options: str, **variables: Any) -> str:
         """Run it to its end; its output. Fails the test when it fails."""
         process = self.start(verb, *options, **variables)
-        output, _ = process.communicate(timeout=240)
+        output, _ = process.communicate(timeout=self.patience)
         assert process.returncode == 0, output
         return output
 
     def refused(self, verb: str, **variables: Any) -> str:
         """Run it and expect a failure; its output in one line."""
         process = self.start(verb, **variables)
-        output, _ = process.communicate(timeout=240)
+        output, _ = process.communicate(timeout=self.patience)
         assert process.returncode != 0, output
         return " ".join(output.split())
 
@@ -106,18 +109,42 @@ def shape() -> dict[str, Any]:
 
 
 @pytest.fixture
-def moving(tmp_path: Path, shape: dict[str, Any]) -> Iterator[Moving]:
+def servers() -> tuple[Path | None, str, Path | None]:
+    """The binary that the bench's own stores run on, and engine and binary of the new ones; None is redis-server."""
+    return None, "redis", None
+
+
+@pytest.fixture
+def moving(tmp_path: Path, shape: dict[str, Any], servers: tuple[Path | None, str, Path | None]) -> Iterator[Moving]:
+    with stand_in(tmp_path, shape, servers) as moving:
+        yield moving
+
+
+@contextmanager
+def stand_in(
+    tmp_path: Path, shape: dict[str, Any], servers: tuple[Path | None, str, Path | None] = (None, "redis", None)
+) -> Iterator[Moving]:
+    """A bench that runs, and two new stores for it; `servers` as the fixture of that name gives them."""
     # redis-py 3 does not decode what is escaped in an URL.
     password = "plain-password" if shape.get("frappe") == "14" else "p@ss/w:rd"
-    cache_options = ["--maxmemory", "256mb", "--maxmemory-policy", "allkeys-lru"]
-    queue_options = ["--maxmemory", "256mb", "--maxmemory-policy", "noeviction", "--requirepass", password]
+    former, engine, binary = servers
+    if engine == "dragonfly":
+        kind, cache_options = DragonflyServer, ["--cache_mode"]
+        queue_options = ["--default_lua_flags=allow-undeclared-keys", f"--requirepass={password}"]
+    else:
+        kind, cache_options = Server, ["--maxmemory", "256mb", "--maxmemory-policy", "allkeys-lru"]
+        queue_options = ["--maxmemory", "256mb", "--maxmemory-policy", "noeviction", "--requirepass", password]
+    new = str(binary or "redis-server")
+    laid_out = StandinBench.lay_out(tmp_path / "standin", **shape)
+    if former:
+        _run_on(laid_out, former)
     with (
-        StandinBench.lay_out(tmp_path / "standin", **shape) as bench,
-        Server(tmp_path / "new-cache", *cache_options) as cache,
-        Server(tmp_path / "new-queue", *queue_options, password=password) as queue,
+        laid_out as bench,
+        kind(tmp_path / "new-cache", *cache_options, binary=new) as cache,
+        kind(tmp_path / "new-queue", *queue_options, binary=new, password=password) as queue,
     ):
         inventory = tmp_path / "inventory.yml"
-        inventory.write_text(json.dumps(_inventory(bench, cache, queue)))
+        inventory.write_text(json.dumps(_inventory(bench, engine, cache, queue)))
         moving = Moving(bench, {"cache": cache, "queue": queue}, inventory, {"frappe_bench_canary": False})
         yield moving
         for load in moving.loads:
@@ -125,8 +152,16 @@ def moving(tmp_path: Path, shape: dict[str, Any]) -> Iterator[Moving]:
         end(moving.orphans)
 
 
-def _inventory(bench: StandinBench, cache: Server, queue: Server) -> dict[str, Any]:
-    common = {"engine": "redis", "memory": "256mb"}
+def _run_on(bench: StandinBench, server: Path) -> None:
+    """Have the bench's own stores run on another binary, with the configuration that bench made."""
+    conf = bench.path / "config/supervisor.conf"
+    text, count = re.subn(r"^command=\S*redis-server ", f"command={server} ", conf.read_text(), flags=re.MULTILINE)
+    assert count == len(re.findall(r"^\[program:.*-redis-", text, re.MULTILINE))
+    conf.write_text(text)
+
+
+def _inventory(bench: StandinBench, engine: str, cache: Server, queue: Server) -> dict[str, Any]:
+    common = {"engine": engine, "memory": "512mb"}
     stores = {
         "new-cache": {**common, "purpose": "cache", "port": cache.port},
         "new-queue": {**common, "purpose": "queue", "port": queue.port, "password": queue.password},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from demo.standin.environment import DEFAULT_FOLDER, redis_server_of_package
 
 from benchfly.errors import RefusedError
 
+STANDIN = Path(__file__).parents[1] / "standins/dragonfly"
 _FOLDER = DEFAULT_FOLDER.parent / "servers"
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # Release of Debian -> where it has Valkey 8.
@@ -40,6 +42,12 @@ def valkey_8() -> str:
         if not server.exists():
             _unpack_valkey(folder, server)
     return str(server)
+
+
+def dragonfly() -> tuple[str, str]:
+    """A Dragonfly and what tables call it: the binary that DRAGONFLY names, else what stands in for one."""
+    given = os.environ.get("DRAGONFLY") or shutil.which("dragonfly")
+    return (given, "Dragonfly") if given else (str(STANDIN), "Dragonfly (stand-in)")
 
 
 def _unpack_valkey(folder: Path, server: Path) -> None:

@@ -28,13 +28,16 @@ class Server:
         self.folder, self.port, self.password = folder, free_port(), password
         folder.mkdir(parents=True, exist_ok=True)
         self.url = f"redis://127.0.0.1:{self.port}"
-        command = [binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+        command = [binary, "--port", str(self.port), "--bind", "127.0.0.1", *self._fixed(), *options]
         self._log = (folder / "server.log").open("wb")
-        self._process = subprocess.Popen([*command, *options], stdout=self._log, stderr=subprocess.STDOUT)
+        self._process = subprocess.Popen(command, cwd=folder, stdout=self._log, stderr=subprocess.STDOUT)
         self.client = redis.Redis.from_url(self.url, password=password)
 
+    def _fixed(self) -> list[str]:
+        return ["--save", "", "--dir", str(self.folder)]
+
     def __enter__(self) -> Server:
-        for _ in range(100):
+        for _ in range(400):
             try:
                 self.client.ping()
                 return self
@@ -48,3 +51,16 @@ class Server:
         self._process.kill()
         self._process.wait()
         self._log.close()
+
+
+class DragonflyServer(Server):
+    """The same with Dragonfly's flags."""
+
+    def _fixed(self) -> list[str]:
+        return ["--dbfilename=", "--maxmemory=512mb", "--proactor_threads=1", "--keys_output_limit=1000000"]
+
+
+def server(folder: Path, binary: Path | None) -> Server:
+    """A server of that binary, or of the machine's redis-server."""
+    kind = DragonflyServer if binary and "dragonfly" in binary.name else Server
+    return kind(folder, binary=str(binary or "redis-server"))

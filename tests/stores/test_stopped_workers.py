@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from demo.standin.environment import ensure_env
-from tests.stores.servers import Server
+from tests.stores.servers import server
 
 pytestmark = pytest.mark.stores
 
 ROOT = Path(__file__).parents[2]
+Outcome = dict[str, Any]
 
 
-def outcomes(frappe: str, folder: Path, rounds: int) -> list[dict[str, Any]]:
-    """What stopped_workers.py says after so many stops in each way."""
+def outcomes(frappe: str, folder: Path, rounds: int, servers: Sequence[Path | None] = (None, None)) -> list[Outcome]:
+    """What stopped_workers.py says after so many stops in each way; `servers` as the binaries of source and target."""
     env = ensure_env(frappe=frappe)
     folder.mkdir(exist_ok=True)
-    with Server(folder / "source") as source, Server(folder / "target") as target:
+    with server(folder / "source", servers[0]) as source, server(folder / "target", servers[1]) as target:
         command = [env.python, ROOT / "tests/stores/stopped_workers.py", source.url, target.url, folder, str(rounds)]
         done = subprocess.run(
             command, env=env.variables | {"PYTHONPATH": str(ROOT / "collections")}, capture_output=True, text=True

@@ -1,0 +1,140 @@
+"""What a move costs the users of a bench, against its floors in the same run: python -m tests.perf.cutover
+
+A stand-in bench under load moves there and back, MOVES times (20) in all. Before each move come its floors on the same
+bench: a HUP of gunicorn's master, and a warm restart of the workers by supervisorctl, each without any move.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes import bench_processes, reload_web
+from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import Supervisor
+from demo.load import Request, read_requests
+from tests.bench.conftest import Moving, stand_in
+from tests.bench.test_move import held
+from tests.perf.figures import keep
+
+MOVES = int(os.environ.get("MOVES", "20"))
+ENQUEUES, PAGES = 20, 5  # a second
+# After the web was told to move, until its users are as before.
+WINDOW = 10.0
+QUIET = 2.0  # around what is measured
+
+Span = tuple[float, float]  # unix seconds
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one move, with the floors that were measured just before it."""
+
+    verb: str
+    failed: int  # requests, of any kind
+    slowest: float  # ms, from the HUP on
+    slowest_floor: float
+    idle: float  # seconds without an execution of any job
+    idle_floor: float
+    sweep: float  # seconds that the sweep itself took
+    events_missed: int  # realtime events that were published before socketio listened again
+    events_lost: int  # and afterwards
+
+
+def hup(moving: Moving) -> Span:
+    supervisor = Supervisor(str(moving.bench.supervisor_socket))
+    web = next(process for process in bench_processes(moving.bench.path, supervisor) if process.role == "web")
+    started = time.time()
+    reload_web(web, supervisor, 120)
+    time.sleep(max(0.0, started + WINDOW - time.time()))
+    return started, started + WINDOW
+
+
+def restart_workers(moving: Moving) -> Span:
+    started = time.time()
+    for verb in ("stop", "start"):
+        command = [moving.bench.env.bin / "supervisorctl", "-c", moving.bench.supervisord_conf, verb]
+        subprocess.run([*command, f"{moving.bench.name}-workers:*"], check=True, stdout=subprocess.DEVNULL)
+    time.sleep(QUIET)
+    return started - QUIET, time.time()
+
+
+def slowest(requests: list[Request], span: Span) -> float:
+    """Milliseconds of the slowest request that was due in it."""
+    return max(request.latency_ms for request in requests if span[0] <= request.sent <= span[1])
+
+
+def idle(moving: Moving, span: Span) -> float:
+    """The longest time between two executions; jobs come twenty times a second."""
+    times = sorted(execution.time for execution in moving.bench.executions() if span[0] <= execution.time <= span[1])
+    return round(max(after - before for before, after in pairwise(times)), 3)
+
+
+def received(moving: Moving) -> dict[int, float]:
+    """When socketio heard of each numbered job."""
+    lines = (moving.bench.path / "logs/realtime.log").read_text().splitlines()
+    events = ((float(at), json.loads(data)) for at, _space, data in (line.partition(" ") for line in lines))
+    return {event["message"]["name"]: at for at, event in events if event["event"] == "list_update"}
+
+
+def measured(moving: Moving, verb: str, act: Callable[[], object]) -> Cost:
+    floor_web, floor_workers = hup(moving), restart_workers(moving)
+    began = time.time()
+    act()
+    time.sleep(WINDOW)
+    ended = time.time()
+    steps = {(entry["phase"], entry["what"]): entry for entry in moving.move["phases"]}
+    told = steps["Switch producers", "web"]["started"]
+    swept = steps["Sweep", "stores"]["swept"]
+    requests = read_requests(moving.loads[0].out)
+    during = [request for request in requests if began <= request.sent <= ended]
+    heard = received(moving)
+    unheard = [request.sent for request in during if request.kind == "enqueue" and request.n not in heard]
+    back = min(at for at in heard.values() if at > steps["Switch producers", "socketio"]["started"])
+    return Cost(
+        verb=verb,
+        failed=sum(not request.ok for request in during),
+        slowest=slowest(requests, (told, told + WINDOW)),
+        slowest_floor=slowest(requests, floor_web),
+        idle=idle(moving, (began, ended)),
+        idle_floor=idle(moving, floor_workers),
+        sweep=swept["quiet_after"] + sum(swept[purpose]["seconds"] for purpose in ("queue", "cache")),
+        events_missed=sum(sent < back for sent in unheard),
+        events_lost=sum(back <= sent < ended - QUIET for sent in unheard),
+    )
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder, stand_in(Path(folder), {}) as moving:
+        load = moving.load(enqueues=ENQUEUES, pages=PAGES)
+        time.sleep(3 * QUIET)
+        costs = []
+        for number in range(MOVES):
+            verb = ("migrate", "rollback")[number % 2]
+            costs.append(measured(moving, verb, lambda: moving.run(verb)))  # noqa: B023 (called at once)
+            sys.stderr.write(f"{costs[-1]}\n")
+        counted = moving.account(load)
+    lost, twice = held(counted)
+    keep(
+        "cutover",
+        {
+            "moves": [asdict(cost) for cost in costs],
+            "jobs": {"acknowledged": counted.web.acknowledged, "lost": lost, "twice": twice},
+            "failed": sum(cost.failed for cost in costs),
+            "events_lost": sum(cost.events_lost for cost in costs),
+            "slowest_ratio": round(median(cost.slowest / cost.slowest_floor for cost in costs), 2),
+            "idle_ratio": round(median((cost.idle - cost.sweep) / cost.idle_floor for cost in costs), 2),
+        },
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

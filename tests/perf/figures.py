@@ -1,0 +1,159 @@
+"""docs/figures.md, from what `make perf` and `make pairs` have left in .benchfly: python -m tests.perf.figures"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs/figures.md"
+HEAD = """# What a move costs
+
+Written by `make figures` from what the commands named here have left in `.benchfly/`. Each figure stands beside its
+floor, measured in the same run on the same machine: compare ratios, not seconds.
+"""
+
+
+def keep(name: str, figures: dict[str, Any]) -> None:
+    """Write what was measured to .benchfly/perf-<name>.json, with the machine's state, and print it."""
+    machine = {"cpus": os.cpu_count(), "load": [round(load, 1) for load in os.getloadavg()]}
+    text = json.dumps({"measured": time.strftime("%Y-%m-%d"), **machine, **figures}, indent=1)
+    (ROOT / ".benchfly").mkdir(exist_ok=True)
+    (ROOT / f".benchfly/perf-{name}.json").write_text(text + "\n")
+    sys.stdout.write(text + "\n")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def machine(figures: dict[str, Any]) -> str:
+    return f"{figures['measured']}, {figures['cpus']} CPUs, load {figures['load'][0]} at the end."
+
+
+def sweep(figures: dict[str, Any]) -> str:
+    """Queues and caches by size; `back` is what a rollback does."""
+    queues, caches = ([row for row in figures["rows"] if row["purpose"] == purpose] for purpose in ("queue", "cache"))
+    jobs = [
+        [
+            f"{row['size']:,}",
+            *(
+                cell
+                for way in ("there", "back")
+                for cell in (
+                    f"{row['seconds'][way]:.2f} s",
+                    f"{row['size'] / row['seconds'][way]:,.0f}",
+                    f"{row['ratio'][way]} x",
+                )
+            ),
+        ]
+        for row in queues
+    ]
+    cold = [
+        [
+            f"{row['size']:,} MB",
+            *(
+                cell
+                for way in ("there", "back")
+                for cell in (
+                    f"{row['seconds'][way]:.2f} s",
+                    f"{row['seconds'][f'{way} floor']:.2f} s",
+                    f"{row['seconds'][f'{way} prepare']:.2f} s",
+                )
+            ),
+        ]
+        for row in caches
+    ]
+    exponent = figures["exponent"]
+    return f"""## The sweep: `make perf PERF=sweep`
+
+{machine(figures)} The floor is a bare pipelined HGETALL, HSET, LRANGE and RPUSH of the same keys, which compares,
+looks for and removes nothing. Medians of {queues[0]["trials"]} interleaved trials. Time grows with the number of jobs
+to the power of {exponent["there"]} (back {exponent["back"]}; 1 is linear).
+
+{
+        table(
+            ["queued jobs", "there", "jobs/s", "to the floor", "back", "jobs/s", "to the floor"],
+            jobs,
+        )
+    }
+A cache of which 10,000 rows of pending work and 2,000 user settings move, and the rest, in values of 4 KiB, starts
+cold. What is removed from the target before anything stops has a column of its own.
+
+{
+        table(
+            ["cold part", "there", "floor", "removed before", "back", "floor", "removed before"],
+            cold,
+        )
+    }"""
+
+
+def pairs(rows: list[dict[str, Any]]) -> str:
+    """One line for each way. A row exists once something of it ran, and says what failed."""
+    servers = {name: said for row in rows for name, said in zip(row["names"], row.get("versions", ()), strict=False)}
+    cells = [
+        [
+            *row["names"],
+            row.get("skipped") or row.get("stops", "not run"),
+            f"{row['move']}: {row['jobs']:,} jobs" if "jobs" in row else row.get("move", "not run"),
+        ]
+        for row in rows
+    ]
+    return (
+        "## Pairs of engines: `make pairs`\n\n"
+        "The sweep from one to the other after real workers were stopped, in stops; and a stand-in bench that\n"
+        "moved under load, in jobs that it acknowledged while it went there and back. Of what is counted here no\n"
+        "job was lost and none ran twice.\n\n"
+        + "".join(f"- {name}: {said}\n" for name, said in servers.items())
+        + "\n"
+        + table(["from", "to", "stops", "under load"], cells)
+    )
+
+
+def stops(figures: dict[str, Any]) -> str:
+    """Of each way to stop a worker, what the sweep put back."""
+    cells = [
+        [
+            row["rq"],
+            row["workers"],
+            row["way"],
+            *(row[name] for name in ("rounds", "put_back", "running")),
+            len(row["lost"]),
+            len(row["twice"]),
+        ]
+        for row in figures["rows"]
+    ]
+    total = sum(row["rounds"] for row in figures["rows"])
+    return (
+        f"## Stopped workers: `make perf PERF=stops`\n\n{machine(figures)} {total:,} real workers were stopped; "
+        "six jobs each.\n\n"
+        + table(
+            ["RQ", "queues", "stopped when", "stops", "jobs put back", "killed while running", "lost", "run twice"],
+            cells,
+        )
+    )
+
+
+SECTIONS: dict[str, Callable[[Any], str]] = {
+    "perf-sweep": sweep,
+    "perf-stops": stops,
+    "pairs": pairs,
+}
+
+
+def page() -> str:
+    """The page, of what there is; a section that was not measured is left out."""
+    files = {name: ROOT / f".benchfly/{name}.json" for name in SECTIONS}
+    sections = [write(json.loads(files[name].read_text())) for name, write in SECTIONS.items() if files[name].exists()]
+    return "\n".join([HEAD, *sections])
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
