@@ -43,7 +43,7 @@ evidence: setup
 	@.venv/bin/python -m tests.evidence $(TOPICS) $(EVIDENCE)
 
 # PERF=sweep takes one of them alone; ROUNDS says how often.
-PERF ?= converge sweep stops
+PERF ?= converge cutover sweep stops
 perf: setup
 	@for topic in $(PERF); do .venv/bin/python -m tests.perf.$$topic || exit 1; done
 	@$(MAKE) --no-print-directory figures

@@ -141,19 +141,67 @@ def stops(figures: dict[str, Any]) -> str:
     )
 
 
+def cutover(figures: dict[str, Any]) -> str:
+    """A line for each move, with its floors."""
+    cells = [
+        [
+            row["verb"],
+            row["failed"],
+            f"{row['slowest']:.0f} ms",
+            f"{row['slowest_floor']:.0f} ms",
+            f"{row['idle']:.1f} s",
+            f"{row['sweep']:.1f} s",
+            f"{row['idle_floor']:.1f} s",
+            row["events_missed"],
+            row["events_lost"],
+        ]
+        for row in figures["moves"]
+    ]
+    jobs = figures["jobs"]
+    return f"""## A move under load: `make perf PERF=cutover`
+
+{machine(figures)} {len(cells)} moves of a stand-in bench there and back, at 20 enqueues and 5 pages a second.
+{jobs["acknowledged"]:,} jobs acknowledged, {jobs["lost"]} lost, {jobs["twice"]} run twice; {figures["failed"]} requests
+failed. Slowest request: {figures["slowest_ratio"]} x that of a HUP without a move (median). Time without an executed
+job, less the sweep: {figures["idle_ratio"]} x that of a warm restart of the same workers (median). Realtime events are
+missed until socketio has subscribed again; of later ones {figures["events_lost"]} were lost.
+
+{
+        table(
+            [
+                "",
+                "failed",
+                "slowest",
+                "of a HUP",
+                "no job ran",
+                "of it sweep",
+                "of a restart",
+                "events missed",
+                "lost",
+            ],
+            cells,
+        )
+    }"""
+
+
 SECTIONS: dict[str, Callable[[Any], str]] = {
+    "perf-cutover": cutover,
     "perf-sweep": sweep,
     "perf-stops": stops,
     "pairs": pairs,
 }
 
 
-def page() -> str:
-    """The page, of what there is; a section that was not measured is left out."""
-    files = {name: ROOT / f".benchfly/{name}.json" for name in SECTIONS}
-    sections = [write(json.loads(files[name].read_text())) for name, write in SECTIONS.items() if files[name].exists()]
-    return "\n".join([HEAD, *sections])
+def page(former: str) -> str:
+    """The page with what was measured since; a section that was not keeps its place."""
+    sections = {text.partition("\n")[0]: "## " + text for text in former.split("## ")[1:]}
+    for name, write in SECTIONS.items():
+        file = ROOT / f".benchfly/{name}.json"
+        if file.exists():
+            text = write(json.loads(file.read_text())).strip() + "\n"
+            sections[text.partition("\n")[0].removeprefix("## ")] = text
+    return "\n".join([HEAD, *(text.strip() + "\n" for text in sections.values())])
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page())
+    PAGE.write_text(page(PAGE.read_text() if PAGE.exists() else ""))
