@@ -66,7 +66,8 @@ class QueueKeys:
 
     def of_job(self, job: bytes) -> dict[bytes, str]:
         """A job's hash, and its other keys that are there, but for its executions: key -> type."""
-        names = (RESULTS + job, JOB + job + DEPENDENTS, JOB + job + DEPENDENCIES)
+        # RQ itself writes a colon too many before the id in the last one.
+        names = (RESULTS + job, JOB + job + DEPENDENTS, JOB + b":" + job + DEPENDENCIES)
         return {JOB + job: "hash", **{name: self.beside[name] for name in names if name in self.beside}}
 
 

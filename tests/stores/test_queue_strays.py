@@ -59,10 +59,10 @@ def test_what_a_job_waits_for_moves_with_it(stores: Stores) -> None:
     old.zadd(DEFERRED, {"site1::then": 1763800000})
     for parent in ("first", "failed"):
         old.sadd(f"rq:job:site1::{parent}:dependents", "site1::then")
-        old.sadd("rq:job:site1::then:dependencies", f"site1::{parent}")
+        old.sadd("rq:job::site1::then:dependencies", f"site1::{parent}")
     sweep = QueueSweep(old, new, BENCH)
     sweep.live()
-    assert new.smembers("rq:job:site1::then:dependencies") == {b"site1::first", b"site1::failed"}
+    assert new.smembers("rq:job::site1::then:dependencies") == {b"site1::first", b"site1::failed"}
     assert new.smembers("rq:job:site1::first:dependents") == {b"site1::then"}
     sweep.history()
     assert new.smembers("rq:job:site1::failed:dependents") == {b"site1::then"}
