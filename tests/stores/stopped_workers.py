@@ -189,8 +189,36 @@ def play(urls: tuple[str, str], queues: list[str], way: str, folder: str, outcom
         client.connection_pool.disconnect()
 
 
+def wait_for_two(urls: tuple[str, str], folder: str) -> Outcome:
+    """A job that waits for two others moves with them, and runs when both have run and not before."""
+    source, target = (connect(url) for url in urls)
+    source.flushall()
+    target.flushall()
+    log = Path(folder) / LOG
+    log.write_text("")
+    with redis.Redis.from_url(urls[0]) as client:
+        queues = {name: Queue(f"{BENCH}:{name}", connection=client) for name in ("short", "default")}
+        for name in queues:
+            queues[name].enqueue_call("stopped_workers.note", args=(folder, name, 0), job_id=name)
+        queues["short"].enqueue_call(
+            "stopped_workers.note", args=(folder, "then", 0), job_id="then", depends_on=["short", "default"]
+        )
+        client.connection_pool.disconnect()
+    QueueSweep(source, target, BENCH).live()
+    os.waitpid(work(urls[1], ["short"], Worker, burst=True), 0)
+    early = log.read_text().split()
+    os.waitpid(work(urls[1], ["default", "short"], Worker, burst=True), 0)
+    late = log.read_text().split()
+    outcome = Outcome("single", "not at all; a job waits for two others", rounds=1)
+    outcome.lost = [name for name in ("short", "default", "then") if name not in late]
+    outcome.twice = ["then, too early"] if "then" in early else [name for name in late if late.count(name) > 1]
+    outcome.left = [key.decode() for key in source.keys("rq:job:*")]
+    return outcome
+
+
 def main() -> None:
     source, target, folder, rounds = sys.argv[1:]
+    sys.stdout.write(json.dumps(asdict(wait_for_two((source, target), folder))) + "\n")
     for workers, queues in QUEUES.items():
         for way in WAYS:
             outcome = Outcome(workers, way)
