@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -16,6 +18,7 @@ from tests.stores.servers import free_port
 pytestmark = pytest.mark.stores
 
 STANDIN = Path(__file__).parents[1] / "standins/dragonfly"
+ANSWERS = Path(__file__).parents[1] / "data/dragonfly/answers.txt"
 HELPFULL = Path(__file__).parents[1] / "data/dragonfly/helpfull.txt"
 
 
@@ -90,6 +93,32 @@ def test_whoever_asks_the_server_learns_that_it_is_a_stand_in(tmp_path: Path) ->
                     client.object("freq", "key")
             assert b"dragonfly-stand-in" in Path(f"/proc/{process.pid}/cmdline").read_bytes()
             assert b"s3cret" not in Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        finally:
+            process.terminate()
+    assert process.returncode == 0
+
+
+def test_when_told_to_it_answers_as_the_real_server_was_recorded_to(tmp_path: Path) -> None:
+    port = free_port()
+    arguments = [f"--port={port}", "--bind=127.0.0.1", "--maxmemory=512mb", "--proactor_threads=2"]
+    env = ensure_env().variables | {"STAND_IN_ANSWERS": "1"}
+    lines = [line for line in ANSWERS.read_text().splitlines() if not line.startswith("#")]
+    with subprocess.Popen([str(STANDIN), *arguments], cwd=tmp_path, env=env, stderr=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + 30
+            while True:
+                try:
+                    connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+                    break
+                except ConnectionRefusedError:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.05)
+            with connection, connection.makefile("rb") as replies:
+                for command, answer in zip(lines[::2], lines[1::2], strict=True):
+                    words = [word.encode() for word in shlex.split(command.removeprefix("> "))]
+                    packed = b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+                    connection.sendall(b"*%d\r\n%s" % (len(words), packed))
+                    assert replies.readline().decode().rstrip() == answer, command
         finally:
             process.terminate()
     assert process.returncode == 0

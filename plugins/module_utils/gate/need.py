@@ -82,7 +82,8 @@ class Need:
             verdict, remedy = unmet.verdict or self.otherwise, unmet.remedy or self.remedy
             return Answer(self.need, self.used_by, unmet.answer, verdict, remedy)
         except (StoreError, redis.exceptions.RedisError, OSError) + self.expects as error:
-            said = f"{error}" if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"
+            plain = isinstance(error, (StoreError, redis.exceptions.ResponseError))
+            said = f"{error}" if plain else f"{type(error).__name__}: {error}"
             return Answer(self.need, self.used_by, said, self.otherwise, self.remedy)
 
 

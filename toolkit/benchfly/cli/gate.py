@@ -64,7 +64,7 @@ def _answers(gates: Mapping[str, Entry]) -> Table:
         table.add_column(column, overflow="fold")
     for (verdict, need, answer, remedy, used_by), hosts in told.items():
         where = "" if len(hosts) == len(gates) else f"{', '.join(hosts)}: "
-        remedied = f"{where}{answer}. {remedy[:1].upper()}{remedy[1:]}." if remedy else where + answer
+        remedied = f"{where}{answer.rstrip('.')}. {remedy[:1].upper()}{remedy[1:]}." if remedy else where + answer
         table.add_row(_word(verdict), Text(need), Text(remedied), Text(used_by, "dim"))
     return table
 

@@ -38,7 +38,12 @@ def versions(run: Run, outcome: Outcome) -> RenderableType:
         for verb in ("upgrade", "downgrade")
         for name, store in outcome.data.get(verb, {}).items()
     ]
-    return plain_table(("Store", "Engine", "From", "To", "Away for", "Snapshot"), rows) if rows else ""
+    asked = [
+        Text(f"{entry['bench']} on {host} {'does not get' if entry['reasons'] else 'gets'} on with the new version.")
+        for host, entry in outcome.data.get("gate", {}).items()
+    ]
+    columns = ("Store", "Engine", "From", "To", "Away for", "Snapshot")
+    return Group(plain_table(columns, rows), *asked) if rows else ""
 
 
 def move(run: Run, outcome: Outcome) -> RenderableType:
