@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -58,13 +57,6 @@ class Benches:
         )
         said: dict[str, Any] = json.loads(done.stdout)
         return done.returncode, said
-
-    def wait_for_workers(self, name: str, seconds: float = 60) -> None:
-        """Until all of its programs run: a worker that is held by a job is started again when that has ended."""
-        deadline = time.monotonic() + seconds
-        while any(process.state != "RUNNING" for process in self.benches[name].processes()):
-            assert time.monotonic() < deadline, f"the workers of {name} do not run"
-            time.sleep(0.5)
 
     def moves(self, name: str) -> list[dict[str, Any]]:
         """The moves of a bench, from its journal."""

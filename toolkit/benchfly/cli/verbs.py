@@ -184,9 +184,13 @@ def _move_command(verb: Verb) -> Callable[..., None]:
         yes: YesOption = False,
     ) -> None:
         several = Several(every, canary, batch, parallel)
-        options = Options(
-            inventory or (), extra_vars or (), bench or (), check, diff, verbose, as_json, yes, several, plan
-        )
-        run_move(verb, options)
+        given = {
+            "frappe_bench_ignore_blackout": ignore_blackout,
+            "frappe_bench_without_evidence": without_evidence,
+            "frappe_bench_take_over": take_over,
+        }
+        overrides = {name: value for name, value in given.items() if value}
+        common = (inventory or (), extra_vars or (), bench or (), check, diff, verbose, as_json, yes)
+        run_move(verb, Options(*common, several=several, plan=plan, overrides=overrides))
 
     return command
