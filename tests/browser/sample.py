@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import Measurement, Output
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import parse
 
-from benchfly.benchmark import Benchmark, Server, Trial, compare
+from benchfly.benchmark import Benchmark, Sample, Server, Trial, claims, compare
 from benchfly.report import (
     Attempt,
     Before,
@@ -89,6 +89,21 @@ def gate() -> list[Need]:
 STORES = (("shop-cache-old", 1.0), ("shop-cache", 1.24))
 
 
+def samples(seconds: int, hosts: int = 1) -> tuple[Sample, ...]:
+    """As the sampler leaves them: a row a second of each store and of each host that makes load."""
+    chance = random.Random(11)
+
+    def rows(**usual: float) -> list[dict[str, float]]:
+        return [
+            {"time": START + at, **{name: value * chance.uniform(0.9, 1.1) for name, value in usual.items()}}
+            for at in range(seconds)
+        ]
+
+    stores = {name: rows(used_memory=9e7 / speed, store_cpu=0.9 / speed, rss_peak=1.1e8) for name, speed in STORES}
+    load = [Sample(f"load{number}", "generator", rows(cpu=40.0, steal=0.0), 0.004) for number in range(1, hosts + 1)]
+    return (*(Sample("cache1", "store", some, 0.004, name) for name, some in stores.items()), *load)
+
+
 def benchmark() -> Benchmark:
     chance = random.Random(7)
     trials = []
@@ -103,7 +118,8 @@ def benchmark() -> Benchmark:
             )
             figures = Measurement(round(rate * 2), 2.0, rate, p50, p95, p99, 0)
             twin = any((trial.round, trial.store) == (number, store) for trial in trials)
-            trials.append(Trial(number, store, figures, (), twin=twin))
+            started = START + 3 * len(trials)
+            trials.append(Trial(number, store, figures, (), started=started, twin=twin))
     trials[5] = replace(trials[5], invalid=("318 keys evicted",))
     workload = parse(
         "frappe-site",
@@ -136,6 +152,8 @@ def benchmark() -> Benchmark:
             Server("shop-cache", "127.0.0.1:13010", "valkey", "8.0.1", foreign_keys=0),
         ),
         trials=tuple(trials),
+        environments={"cache1": {"kernel": "6.1.0-21-amd64", "cpu_model": "Neoverse-V1", "cpus": 8, "thp": "madvise"}},
+        samples=samples(3 * len(trials)),
         outputs=tuple(Output((line.format(ports[trial.store]),), {}) for trial in trials),
     )
 
@@ -163,6 +181,7 @@ def report(closing: Summary, failures: int = 0) -> ReportData:
         run_id="20261123-061205-demo-4f2a",
         move=Move("The bench stand-in", "Redis 7.0.15", closing, attempts(failures), list(spans()), gate()),
         benchmark=benchmark(),
+        claims=claims.table([claims.Evidence("20261123-061205-benchmark-4f2a", benchmark())]),
         comparison=compare(benchmark().trials, [store for store, _ in STORES]),
         environment={
             "Machine": "2 cores, 7.8 GB of memory",
@@ -173,7 +192,7 @@ def report(closing: Summary, failures: int = 0) -> ReportData:
         files=[
             File("summary.json", "these figures as data"),
             File("canary.jsonl", "every attempt of the probes"),
-            File("benchmark.json", "trials, with raw outputs and command lines"),
+            File("benchmark.json", "trials, with raw outputs and command lines", "3b1f" * 16),
             File("ansible.log", "all that Ansible said"),
         ],
     )

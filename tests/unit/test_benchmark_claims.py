@@ -86,7 +86,7 @@ def test_every_column_has_its_own_evidence() -> None:
 def test_memory_and_cpu_come_from_the_samples() -> None:
     evidence = measured(3.0)
     rows = {
-        store: [{"time": 100.0 * n + at + 1, "used_memory": used + n, "cpu": 0.5} for n in range(1, 11)]
+        store: [{"time": 100.0 * n + at + 1, "used_memory": used + n, "store_cpu": 0.5} for n in range(1, 11)]
         for store, at, used in (("old", 0, 1000.0), ("new", 50, 600.0))
     }
     samples = tuple(Sample("h", "store", some, store=store) for store, some in rows.items())

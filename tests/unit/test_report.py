@@ -25,6 +25,7 @@ from benchfly.report import (
     plots,
     read_attempts,
     render,
+    text,
     words,
 )
 
@@ -80,9 +81,9 @@ def test_the_whole_report_is_one_sound_file(html: str) -> None:
     assert "@import" not in html and "script" not in page.tags
     assert all(not reference.startswith(("/", "http")) for reference in page.references)
     assert len(page.ids) == len(set(page.ids))
-    assert page.tags.count("table") == page.tags.count("caption") == 4
-    assert page.tags.count("svg") == 4
-    assert html.count('role="img" aria-label="') == 2
+    assert page.tags.count("table") == page.tags.count("caption") == 5
+    assert page.tags.count("svg") == 6
+    assert html.count('role="img" aria-label="') == 3
     inside = {reference for reference in page.references if reference.startswith("#")}
     assert {reference[1:] for reference in inside} <= set(page.ids)
 
@@ -133,14 +134,14 @@ def test_a_move_without_timeline_gate_and_baseline() -> None:
     html = render(replace(whole, move=replace(whole.move, summary=closing, attempts=[], spans=[], gate=[])))
     Reader(html)
     assert "before not measured" in html
-    assert html.count("<svg") == 2
+    assert html.count("<svg") == 4
 
 
 def test_without_matplotlib_there_are_tables_and_a_word_about_it(plain: Callable[[ReportData], str]) -> None:
     page = plain(sample.report(sample.summary()))
     assert "<svg" not in page
     assert "has no plots, because matplotlib is not installed" in page
-    assert page.count("<table") == 4
+    assert page.count("<table") == 5
 
 
 def test_plots_take_their_colours_from_the_page_and_do_not_change_between_runs(html: str) -> None:
@@ -148,6 +149,36 @@ def test_plots_take_their_colours_from_the_page_and_do_not_change_between_runs(h
     assert not re.search(r"#0[1-5]0[1-5]0[1-5]", html)
     again = plots.dots(sample.benchmark())
     assert again and again.wide in html and again.narrow in html
+
+
+def test_claims_environment_and_checksums_are_in_it(html: str) -> None:
+    assert (
+        "the claim is about Redis and Dragonfly; measured were redis 7.0.15 and valkey 8.0.1"
+        in html.lower().replace("the claim is about redis and dragonfly", "the claim is about Redis and Dragonfly")
+    )
+    assert html.count("cannot be judged here") == 23 * 4
+    assert "The same throughput is 2.2 to 3.4 times in the summary and 4 to 8 times at the end" in html
+    assert "Neoverse-V1" in html and "3b1f" * 16 in html
+    assert "Smallest seen" in html
+
+
+def test_the_same_as_markdown_and_as_data() -> None:
+    data = sample.report(sample.summary())
+    markdown, found = text.as_markdown(data), json.loads(text.as_json(data))
+    assert re.search(
+        r"\| Throughput \| shop-cache \| [\d,]+ \| [\d,]+ to [\d,]+ \| 1\.2\d \| .* \| higher \|", markdown
+    )
+    assert "- Not counted: round 2, shop-cache" in markdown and "SHA-256 3b1f3b1f" in markdown
+    (throughput,) = [row for row in found["comparison"] if row["metric"] == "ops_per_second" and row["ratio"]]
+    assert f"{throughput['ratio']['median']:.2f}" in markdown and throughput["better"] is True
+    assert len(found["claims"]) == 23 * 4
+    assert found["files"][2]["sha256"] == "3b1f" * 16
+    assert all("memtier_benchmark" in lines[0] for lines in found["command_lines"].values())
+
+
+def test_a_file_has_the_checksum_that_others_give(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"abc")
+    assert text.kept(tmp_path, "x", "three letters").sha256.startswith("ba7816bf8f01cfea414140de5dae2223")
 
 
 def test_summary_json_has_what_is_promised(tmp_path: Path) -> None:

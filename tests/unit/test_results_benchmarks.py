@@ -13,7 +13,7 @@ import pytest
 from tests.browser import sample
 
 from benchfly import cli
-from benchfly.benchmark import Benchmark, Sample, compare, environment, validity
+from benchfly.benchmark import Benchmark, compare, environment
 from benchfly.results import Run, benchmarks, records
 
 HOST = {"kernel": "6.1", "cpu_model": "Graviton3", "cpus": 8, "thp": "madvise", "governor": "performance"}
@@ -121,40 +121,6 @@ def test_compare_puts_rounds_together_and_refuses_what_was_not_measured_alike(
     with pytest.raises(SystemExit, match="0"):
         cli.main(["compare", first.id])
     assert "shop-cache did 1.2" in capsys.readouterr().out
-
-
-def rows(**more: float) -> list[dict[str, float]]:
-    steady = {"cpus": 2, "cpu": 0.5, "steal": 0.0, "memory": 8e9, "available": 4e9}
-    return [{"time": 100.0 + at, "monotonic": 7.0 + at, **steady, **more} for at in range(10)]
-
-
-@pytest.mark.parametrize(
-    ("role", "seen", "reason"),
-    [
-        ("generator", rows(cpu=1.8), "was busy for 90 % of its CPU: it measured itself"),
-        ("store", rows(cpu=1.8), ""),
-        ("store", rows(steal=0.1), "5.0 % of the CPU of h was stolen"),
-        ("store", rows(available=4e8), "h had 5 % of its memory left"),
-        ("store", rows(), ""),
-        ("store", [{**row, "time": row["time"] - (3 if row["time"] > 105 else 0)} for row in rows()], "set by 3.00 s"),
-        ("store", [{"time": 101.0}], ""),
-    ],
-)
-def test_trials_that_the_samples_speak_against(role: str, seen: list[dict[str, float]], reason: str) -> None:
-    found = list(validity.objections(Sample("h", role, seen), 100.0, 109.0))
-    assert len(found) == bool(reason)
-    assert reason in "".join(found)
-    assert list(validity.objections(Sample("h", role, seen), 500.0, 509.0)) == []
-
-
-def test_such_trials_are_shown_and_not_compared() -> None:
-    benchmark = measured(samples=(Sample("gen1", "generator", rows(cpu=1.9)),))
-    trials = tuple(replace(trial, started=100.0 if trial.round == 4 else 500.0) for trial in benchmark.trials)
-    judged = validity.judged(replace(benchmark, trials=trials))
-    busy = [trial for trial in judged.trials if any("gen1 was busy" in reason for reason in trial.invalid)]
-    assert {trial.round for trial in busy} == {4} and len(busy) == 3
-    ratio = compare(judged.trials, ["shop-cache-old", "shop-cache"]).rows[1].ratio
-    assert ratio and len(ratio.rounds) == 8
 
 
 def test_a_database_of_the_first_schema_is_brought_up(home: Path) -> None:

@@ -142,12 +142,12 @@ def _misfit(claim: Claim, column: tuple[str, str], benchmark: Benchmark, pair: t
 
 
 def _ratio(claim: Claim, benchmark: Benchmark, redis: Server, dragonfly: Server) -> Spread | None:
-    figures: dict[str, dict[int, float]] = {redis.name: {}, dragonfly.name: {}}
+    figures: dict[str, dict[tuple[int, int, float], float]] = {redis.name: {}, dragonfly.name: {}}
     for trial in benchmark.trials:
         if trial.valid and not trial.twin and trial.store in figures:
             value = resources.figure(benchmark, trial, claim.metric)
             if value:  # a logarithm of 0 says nothing
-                figures[trial.store][trial.round] = value
+                figures[trial.store][trial.pair] = value
     one, other = figures[redis.name], figures[dragonfly.name]
     sign = -1 if claim.inverse else 1
     found = estimate([sign * math.log(other[at] / one[at]) for at in sorted(one.keys() & other.keys())])

@@ -34,6 +34,8 @@ METRICS = (
     Metric("p99_ms", "Latency, 99 % below", "ms", more_is_better=False),
 )
 
+# Of each round (and load) a figure.
+Figures = Mapping[tuple[int, int, float], float]
 # Of a metric's field, the largest logarithm of a ratio that a store showed to itself.
 Floors = Mapping[str, float]
 
@@ -183,13 +185,13 @@ def noise(trials: Sequence[Trial], store: str) -> dict[str, float]:
     return floors
 
 
-def by_round(trials: Sequence[Trial], store: str, metric: Metric, twin: bool = False) -> dict[int, float]:
+def by_round(trials: Sequence[Trial], store: str, metric: Metric, twin: bool = False) -> Figures:
     """The figure of a store's valid trial in each round, or of its twin's."""
     valid = (trial for trial in trials if trial.store == store and trial.twin == twin and trial.valid)
-    return {trial.round: float(getattr(trial.measurement, metric.field)) for trial in valid}
+    return {trial.pair: float(getattr(trial.measurement, metric.field)) for trial in valid}
 
 
-def _ratio(figures: dict[int, float], baseline: dict[int, float], floor: float | None) -> Ratio:
+def _ratio(figures: Figures, baseline: Figures, floor: float | None) -> Ratio:
     # A latency of 0 is one below the generator's resolution: no ratio can be told.
     paired = sorted(number for number in figures.keys() & baseline.keys() if min(figures[number], baseline[number]) > 0)
     rounds = tuple(figures[number] / baseline[number] for number in paired)

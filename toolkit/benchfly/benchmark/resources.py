@@ -10,12 +10,12 @@ from benchfly.benchmark.trials import Benchmark, Trial
 # Name -> the sampled field, and what is made of its values.
 FIGURES: dict[str, tuple[str, Callable[[Sequence[float]], float]]] = {
     "used_memory": ("used_memory", median),
-    "rss_peak": ("rss", max),
+    "rss_peak": ("rss_peak", max),
     "fragmentation": ("fragmentation", median),
-    "cpu_mean": ("cpu", fmean),
-    "cpu_peak": ("cpu", max),
-    "network": ("network", fmean),
-    "switches": ("switches", fmean),
+    "cpu_mean": ("store_cpu", fmean),
+    "cpu_peak": ("store_cpu", max),
+    "network": ("store_tx_bytes", fmean),
+    "context_switches": ("context_switches", fmean),
 }
 # A stall is a second in which less than this share of the median was done, while as much was asked for.
 STALL = 0.5

@@ -61,9 +61,16 @@ class Trial:
     store: str
     measurement: Measurement | None
     invalid: tuple[str, ...]
+    clients: int = 0
+    rate: float = 0.0  # operations per second offered; 0 in a closed loop
     started: float = 0.0  # Unix time
     series: tuple[float, ...] = ()  # operations of each second, where the generator tells them
     twin: bool = False  # the store's other trial in the round, which shows what it differs from itself by
+
+    @property
+    def pair(self) -> tuple[int, int, float]:
+        """What it has in common with the trials it is compared with: the round, and the load in it."""
+        return (self.round, self.clients, self.rate)
 
     @property
     def valid(self) -> bool:
@@ -159,6 +166,8 @@ def _trial(data: Mapping[str, Any]) -> Trial:
         store=data["store"],
         measurement=_known(Measurement, measurement) if measurement else None,
         invalid=tuple(data["invalid"]),
+        clients=int(data.get("clients") or 0),
+        rate=float(data.get("rate") or 0.0),
         started=float(data.get("started") or 0.0),
         series=tuple(data.get("series") or ()),
     )
@@ -179,12 +188,12 @@ def _lines(path: Path) -> list[Any]:
 
 def _with_twins(trials: Sequence[Trial], seed: int) -> tuple[Trial, ...]:
     """Where a store was played twice in a round, a lot (not the order, which may matter) says which one is the twin."""
-    places: dict[tuple[int, str], list[int]] = {}
+    places: dict[tuple[object, str], list[int]] = {}
     for number, trial in enumerate(trials):
-        places.setdefault((trial.round, trial.store), []).append(number)
+        places.setdefault((trial.pair, trial.store), []).append(number)
     twins = {
-        random.Random(f"{seed} {round_number} {store}").choice(numbers)
-        for (round_number, store), numbers in places.items()
+        random.Random(f"{seed} {pair} {store}").choice(numbers)
+        for (pair, store), numbers in places.items()
         if len(numbers) == 2
     }
     return tuple(replace(trial, twin=True) if number in twins else trial for number, trial in enumerate(trials))

@@ -78,7 +78,9 @@ def gathered(runs: Iterable[str] | None = None) -> list[claims.Evidence]:
 def _shown(judged: dict[str, dict[tuple[str, str], claims.Judgement]], source: str) -> RenderableType:
     _, published, contradictions = claims.published()
     heads = [f"{tuning}, {claims.SHAPES[shape]}" for tuning, shape in claims.COLUMNS]
-    rows = [(claim.what, claim.said, *(_cell(judged[claim.id][at]) for at in claims.COLUMNS)) for claim in published]
+    rows = [
+        (claim.what, claim.said, *(words.judged(judged[claim.id][at]) for at in claims.COLUMNS)) for claim in published
+    ]
     reasons = dict.fromkeys(
         f"{claim.id}: {one.why}."
         for claim in published
@@ -96,10 +98,3 @@ def _shown(judged: dict[str, dict[tuple[str, str], claims.Judgement]], source: s
         "",
         *(Text(f"The article contradicts itself: {each.why}.") for each in contradictions),
     )
-
-
-def _cell(one: claims.Judgement) -> str:
-    if one.measured is None:
-        return one.verdict
-    low, high = words.ratio(one.measured.low), words.ratio(one.measured.high)
-    return f"{one.verdict}: {words.ratio(one.measured.median)} ({low} to {high})"

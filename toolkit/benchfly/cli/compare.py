@@ -10,7 +10,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from benchfly.benchmark import Benchmark, Comparison, compare, environment, validity
+from benchfly.benchmark import Benchmark, Comparison, compare, environment
 from benchfly.cli.help import examples
 from benchfly.cli.options import JsonOption
 from benchfly.cli.output import Output
@@ -51,8 +51,8 @@ def command(
 
 
 def load(run: Run) -> Benchmark:
-    """A run's benchmark, with the trials that do not count marked. Raises ResultsError."""
-    return validity.judged(Benchmark.load(run.folder / BENCHMARK))
+    """A run's benchmark. Raises ResultsError."""
+    return Benchmark.load(run.folder / BENCHMARK)
 
 
 def judge(benchmark: Benchmark) -> Comparison:

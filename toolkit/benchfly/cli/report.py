@@ -10,19 +10,27 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from benchfly.benchmark import claims
+from benchfly.benchmark.trials import SAMPLES
 from benchfly.cli.compare import BENCHMARK, judge, load
 from benchfly.cli.help import examples
 from benchfly.cli.options import JsonOption
 from benchfly.cli.output import Output
 from benchfly.errors import BenchflyError, ResultsError
 from benchfly.playbook.outcome import Outcome
-from benchfly.report import File, ReportData, render
+from benchfly.report import ReportData, render
 from benchfly.report.move import report_of
+from benchfly.report.text import as_json, as_markdown, kept
 from benchfly.results import Run, benchmarks, find, latest
 from benchfly.results.s3 import Bucket
 
 MOVES = ("migrate", "rollback")
 _REPORT = "report.html"
+_FILES = {
+    BENCHMARK: "every trial with its command line and raw output",
+    SAMPLES: "what was sampled of the hosts",
+    "ansible.log": "Ansible's own output",
+}
 _EPILOG = examples(
     ("benchfly report", "the last benchmark"),
     ("benchfly report 3f2a", "the run whose id ends so"),
@@ -95,11 +103,15 @@ def _data(run: Run) -> ReportData:
         run_id=run.id,
         benchmark=measured,
         comparison=judge(measured),
-        files=[File(BENCHMARK, "every trial with its command line and raw output")],
+        claims=claims.table([claims.Evidence(run.id, measured)]),
+        files=[kept(run.folder, name, what) for name, what in _FILES.items() if (run.folder / name).exists()],
     )
 
 
 def _write(run: Run, data: ReportData, name: str = _REPORT) -> Path:
     path = run.folder / name
     path.write_text(render(data), encoding="utf-8")
+    if data.benchmark:
+        path.with_suffix(".md").write_text(as_markdown(data), encoding="utf-8")
+        path.with_suffix(".json").write_text(as_json(data), encoding="utf-8")
     return path

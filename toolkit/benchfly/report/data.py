@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from benchfly.benchmark import Benchmark, Comparison
+from benchfly.benchmark.claims import Judgement
 from benchfly.report.attempts import Attempt
 from benchfly.report.summary import Summary
 
@@ -55,6 +56,7 @@ class File:
 
     path: str
     what: str
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class ReportData:
     move: Move | None = None
     benchmark: Benchmark | None = None
     comparison: Comparison | None = None
+    claims: Mapping[str, Mapping[tuple[str, str], Judgement]] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     files: Sequence[File] = ()
     notes: Sequence[str] = ()

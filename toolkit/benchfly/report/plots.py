@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
 
 # Placeholders that matplotlib draws with; the page has the real ones, for light and dark.
-_COLOURS = {"text": "#010101", "faint": "#020202", "mark": "#030303", "alert": "#040404", "band": "#050505"}
-_WIDE, _NARROW = 8.6, 3.5  # inches, at 72 dots: what a desk and a phone have room for
+COLOURS = {"text": "#010101", "faint": "#020202", "mark": "#030303", "alert": "#040404", "band": "#050505"}
+WIDE, _NARROW = 8.6, 3.5  # inches, at 72 dots: what a desk and a phone have room for
 _PAD = 15  # points between a panel and its title, where the verbs stand
 
 
@@ -54,7 +54,7 @@ def timeline(move: Move) -> Picture | None:
     gaps = {probe: longest_gap(attempts, since, until) for probe, attempts in probes.items()}
     told = ", ".join(f"{PROBES[probe]} {words.duration(gap.ms)}" for probe, gap in gaps.items() if gap)
     alt = f"Latency of each probe over time, phases shaded. Longest gaps: {told}."
-    return _both(lambda width: _draw_timeline(move, probes, gaps, width), "timeline", alt)
+    return both(lambda width: _draw_timeline(move, probes, gaps, width), "timeline", alt)
 
 
 def dots(benchmark: Benchmark) -> Picture | None:
@@ -63,7 +63,7 @@ def dots(benchmark: Benchmark) -> Picture | None:
         return None
     shown = (METRICS[0], METRICS[-1])
     alt = f"Throughput and 99th percentile of latency of each of {len(benchmark.trials)} trials, by store."
-    return _both(lambda width: _draw_dots(benchmark, shown, width), "dots", alt)
+    return both(lambda width: _draw_dots(benchmark, shown, width), "dots", alt)
 
 
 def _draw_timeline(
@@ -88,12 +88,12 @@ def _draw_timeline(
             axes.set_xlim(0, end - origin)
             if (gap := gaps[probe]) and origin <= gap.begin <= end:
                 bottom, ends = axes.get_xaxis_transform(), [gap.begin - origin, gap.end - origin]
-                axes.plot(ends, [0.03, 0.03], transform=bottom, color=_COLOURS["alert"], linewidth=4)
+                axes.plot(ends, [0.03, 0.03], transform=bottom, color=COLOURS["alert"], linewidth=4)
         _scale(row[0])
-        row[0].set_title(PROBES[probe], loc="left", fontsize=10, color=_COLOURS["text"], pad=_PAD)
+        row[0].set_title(PROBES[probe], loc="left", fontsize=10, color=COLOURS["text"], pad=_PAD)
         if gap := gaps[probe]:
             told = f"longest gap {words.duration(gap.ms)}"
-            row[-1].set_title(told, loc="right", fontsize=9, color=_COLOURS["alert"], pad=_PAD)
+            row[-1].set_title(told, loc="right", fontsize=9, color=COLOURS["alert"], pad=_PAD)
     for axes in panels[-1]:
         axes.set_xlabel("seconds")
     return figure
@@ -120,7 +120,7 @@ def _shade(axes: Axes, spans: Sequence[Span], origin: float, label: bool) -> Non
         phases[span.verb, span.phase] = (min(begin, span.start - origin), max(end, span.end - origin))
         starts[span.verb] = min(starts.get(span.verb, math.inf), span.start - origin)
     for number, (begin, end) in enumerate(phases.values()):
-        axes.axvspan(begin, end, color=_COLOURS["band"], alpha=0.45 if number % 2 else 1, linewidth=0)
+        axes.axvspan(begin, end, color=COLOURS["band"], alpha=0.45 if number % 2 else 1, linewidth=0)
     for verb, start in starts.items() if label else ():
         axes.annotate(verb, (start, 1.03), xycoords=("data", "axes fraction"), fontsize=8)
 
@@ -131,13 +131,13 @@ def _draw_latency(axes: Axes, attempts: Sequence[Attempt], origin: float, width:
     for attempt in attempts:
         since = attempt.at - origin
         if attempt.error:
-            axes.plot(since, 0.93, "x", transform=axes.get_xaxis_transform(), markersize=4, color=_COLOURS["alert"])
+            axes.plot(since, 0.93, "x", transform=axes.get_xaxis_transform(), markersize=4, color=COLOURS["alert"])
         else:
             slices.setdefault(int(since / width), []).append(max(attempt.ms, 0.01))
     times = [(number + 0.5) * width for number in sorted(slices)]
     found = [slices[number] for number in sorted(slices)]
-    axes.plot(times, [median(values) for values in found], color=_COLOURS["text"], linewidth=1)
-    axes.scatter(times, [max(values) for values in found], s=5, color=_COLOURS["mark"], linewidths=0)
+    axes.plot(times, [median(values) for values in found], color=COLOURS["text"], linewidth=1)
+    axes.scatter(times, [max(values) for values in found], s=5, color=COLOURS["mark"], linewidths=0)
 
 
 def _scale(axes: Axes) -> None:
@@ -152,7 +152,7 @@ def _draw_dots(benchmark: Benchmark, metrics: Sequence[Metric], width: float) ->
     from matplotlib.figure import Figure
 
     stores = [server.name for server in benchmark.stores]
-    rows = 1 if width == _WIDE else len(metrics)
+    rows = 1 if width == WIDE else len(metrics)
     figure = Figure(figsize=(width, rows * (0.42 * len(stores) + 0.85)), layout="constrained")
     panels = figure.subplots(rows, len(metrics) // rows, squeeze=False, sharey=True).flat
     for axes, metric in zip(panels, metrics, strict=True):
@@ -160,27 +160,28 @@ def _draw_dots(benchmark: Benchmark, metrics: Sequence[Metric], width: float) ->
             trials = [trial for trial in benchmark.trials if trial.store == store and trial.measurement]
             valid = [getattr(trial.measurement, metric.field) for trial in trials if trial.valid]
             invalid = [getattr(trial.measurement, metric.field) for trial in trials if not trial.valid]
-            axes.scatter(valid, [height] * len(valid), s=26, color=_COLOURS["mark"], alpha=0.65, linewidths=0)
-            axes.scatter(invalid, [height] * len(invalid), s=26, marker="x", color=_COLOURS["alert"])
+            axes.scatter(valid, [height] * len(valid), s=26, color=COLOURS["mark"], alpha=0.65, linewidths=0)
+            axes.scatter(invalid, [height] * len(invalid), s=26, marker="x", color=COLOURS["alert"])
             if valid:
-                axes.plot([median(valid)] * 2, [height - 0.3, height + 0.3], color=_COLOURS["text"], linewidth=2)
+                axes.plot([median(valid)] * 2, [height - 0.3, height + 0.3], color=COLOURS["text"], linewidth=2)
         axes.set_yticks(range(len(stores)), list(reversed(stores)))
         axes.set_ylim(-0.6, len(stores) - 0.4)
-        axes.set_title(f"{metric.label}, {metric.unit}", loc="left", fontsize=10, color=_COLOURS["text"])
+        axes.set_title(f"{metric.label}, {metric.unit}", loc="left", fontsize=10, color=COLOURS["text"])
         axes.set_xlim(0, 1.05 * max(axes.get_xlim()))
         axes.locator_params(axis="x", nbins=5)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     return figure
 
 
-def _both(draw: Callable[[float], MatplotlibFigure], name: str, alt: str) -> Picture:
-    return Picture(_svg(draw, _WIDE, f"{name}-wide"), _svg(draw, _NARROW, f"{name}-narrow"), alt)
+def both(draw: Callable[[float], MatplotlibFigure], name: str, alt: str) -> Picture:
+    """A figure drawn for both widths; `name` tells its ids from those of others on the page."""
+    return Picture(_svg(draw, WIDE, f"{name}-wide"), _svg(draw, _NARROW, f"{name}-narrow"), alt)
 
 
 def _svg(draw: Callable[[float], MatplotlibFigure], width: float, name: str) -> str:
     import matplotlib
 
-    faint = _COLOURS["faint"]
+    faint = COLOURS["faint"]
     with matplotlib.rc_context(
         {
             "svg.fonttype": "none",
@@ -210,6 +211,6 @@ def _themed(svg: str) -> str:
     body = re.sub(r"\s*<metadata>.*?</metadata>|<!--.*?-->", "", body, flags=re.DOTALL)
     body = re.sub(r'(<g) id="[^"]*"', r"\1", body).replace("xlink:href", "href")
     body = re.sub(r"font: (\S+) [^;\"]*sans-serif[^;\"]*", r"font-size: \1", body)
-    for name, colour in _COLOURS.items():
+    for name, colour in COLOURS.items():
         body = body.replace(colour, f"var(--{name})")
     return "\n".join(line for line in f'<svg {view} aria-hidden="true">{body}'.splitlines() if line.strip())

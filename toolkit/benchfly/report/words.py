@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from benchfly.benchmark.claims import Judgement
+
 
 def count(number: float) -> str:
     """6120 -> `6,120`."""
@@ -40,6 +42,13 @@ def ratio(value: float) -> str:
 def percent(share: float | None) -> str:
     """0.0312 -> `3.1 %`; nothing for None."""
     return "" if share is None else f"{100 * share:.1f} %"
+
+
+def judged(one: Judgement) -> str:
+    """What is said of a claim: `holds here: 2.61 (2.50 to 2.72)`."""
+    if one.measured is None:
+        return one.verdict
+    return f"{one.verdict}: {ratio(one.measured.median)} ({ratio(one.measured.low)} to {ratio(one.measured.high)})"
 
 
 def sentence(text: str) -> str:
