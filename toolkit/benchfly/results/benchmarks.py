@@ -102,13 +102,6 @@ def comparisons(run: str | None = None) -> list[ComparisonRow]:
     return list(_select(ComparisonRow, "comparisons", "run, metric, store", "run", run))
 
 
-def evidence(store_name: str) -> list[ComparisonRow]:
-    """Every comparison in which a store was measured against another, the newest run first."""
-    return sorted(
-        _select(ComparisonRow, "comparisons", "run", "store", store_name), key=lambda row: row.run, reverse=True
-    )
-
-
 def trial_rows(run: str, benchmark: Benchmark) -> Iterator[TrialRow]:
     """The trials as rows."""
     servers, where = {server.name: server for server in benchmark.stores}, host_class(benchmark)

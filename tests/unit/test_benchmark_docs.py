@@ -1,0 +1,41 @@
+"""What docs/benchmarks.md shows is so."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.unit.test_results_benchmarks import home, kept, measured
+
+from benchfly import cli
+from benchfly.benchmark.environment import HOST_FIELDS
+from benchfly.benchmark.statistics import rounds_for
+from benchfly.results.benchmarks import FRESH
+
+__all__ = ["home"]  # a fixture
+
+ROOT = Path(__file__).parents[2]
+TEXT = " ".join((ROOT / "docs/benchmarks.md").read_text().split())
+COMMANDS = re.findall(r"^\$ benchfly (.*)$", (ROOT / "docs/benchmarks.md").read_text(), re.MULTILINE)
+
+
+def test_its_commands_run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = {"RUN": kept(measured()).id, "OTHER": kept(measured()).id}
+    monkeypatch.setattr("benchfly.report.plots.available", lambda: False)  # how plots look is tested elsewhere
+    for command in COMMANDS:
+        with pytest.raises(SystemExit, match="0"):
+            cli.main([runs.get(word, word) for word in shlex.split(command)])
+        assert capsys.readouterr().out, command
+    assert len(COMMANDS) == 9
+
+
+def test_its_figures_are_those_of_the_code() -> None:
+    variables = yaml.safe_load((ROOT / "playbooks/benchmark.yml").read_text())[0]["vars"]
+    assert f"at most to {variables['benchmark_rounds_most']} (`benchmark_rounds_most`)" in TEXT
+    assert f"to {100 * variables['benchmark_precision']:.0f} % (`benchmark_precision`)" in TEXT
+    assert f"Four metrics take {rounds_for(4)} rounds at least" in TEXT
+    assert f"within the last {FRESH.days} days" in TEXT
+    assert len(HOST_FIELDS) == 8
