@@ -30,6 +30,7 @@ ENQUEUES, PAGES = 20, 5  # a second
 # After the web was told to move, until its users are as before.
 WINDOW = 10.0
 QUIET = 2.0  # around what is measured
+PATIENCE = 300.0
 
 Span = tuple[float, float]  # unix seconds
 
@@ -54,7 +55,7 @@ def hup(moving: Moving) -> Span:
     web = next(process for process in bench_processes(moving.bench.path, supervisor) if process.role == "web")
     started = time.time()
     reload_web(web, supervisor, 120)
-    time.sleep(max(0.0, started + WINDOW - time.time()))
+    time.sleep(max(0.0, started + WINDOW - time.time()) + QUIET)
     return started, started + WINDOW
 
 
@@ -63,8 +64,18 @@ def restart_workers(moving: Moving) -> Span:
     for verb in ("stop", "start"):
         command = [moving.bench.env.bin / "supervisorctl", "-c", moving.bench.supervisord_conf, verb]
         subprocess.run([*command, f"{moving.bench.name}-workers:*"], check=True, stdout=subprocess.DEVNULL)
-    time.sleep(QUIET)
+    wait_for_work(moving, time.time())
     return started - QUIET, time.time()
+
+
+def wait_for_work(moving: Moving, since: float) -> None:
+    """Until a job has been executed after that moment."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if any(execution.time > since for execution in moving.bench.executions()):
+            return
+        time.sleep(0.2)
+    raise SystemExit(f"no job was executed in {PATIENCE:g} s")
 
 
 def slowest(requests: list[Request], span: Span) -> float:
@@ -89,6 +100,7 @@ def measured(moving: Moving, verb: str, act: Callable[[], object]) -> Cost:
     floor_web, floor_workers = hup(moving), restart_workers(moving)
     began = time.time()
     act()
+    wait_for_work(moving, time.time())
     time.sleep(WINDOW)
     ended = time.time()
     steps = {(entry["phase"], entry["what"]): entry for entry in moving.move["phases"]}
