@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -42,6 +43,22 @@ class Bench:
     def databases(self) -> list[str]:
         """The sites' `db_name`s, which the names of their cache keys begin with."""
         return [config["db_name"] for config in self.site_configs().values() if config.get("db_name")]
+
+    def persistent_cache_keys(self) -> list[str]:
+        """Beginnings of the cache keys that the apps' hooks want spared when a cache is cleared.
+
+        Read as text, since importing an app has effects; what is no literal there cannot be known.
+        """
+        found: list[str] = []
+        for path in sorted(self.path.glob("apps/*/*/hooks.py")):
+            text = path.read_text(encoding="utf-8")
+            listed = re.search(r"^persistent_cache_keys\s*=\s*(\[.*?\])", text, re.MULTILINE | re.DOTALL)
+            try:
+                names = ast.literal_eval(listed.group(1)) if listed else []
+            except (ValueError, SyntaxError):
+                continue
+            found += [name for name in names if isinstance(name, str)]
+        return found
 
     def bench_id(self) -> str:
         """What prefixes the bench's queue names: frappe.utils.get_bench_id, `/` of the path as `-` unless pinned."""

@@ -16,7 +16,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.key_copy import ch
 
 # Lists of pending work, by what the key has after `<db_name>|`, with the side that Frappe takes the oldest item from.
 LISTS = {b"insert_queue_for_*": "left", b"monitor-transactions": "left", b"global_search_queue": "right"}
-# Everything else that clear_cache spares or that reaches SQL late.
+# Everything else that Frappe's own hooks have clear_cache spare, or that reaches SQL late.
 KEYS = (b"_user_settings", b"changelog-*", b"recorder-*", b"rate-limit-counter-*", b"rl:*")
 DURABLE = (*LISTS, *KEYS)
 # What benches keep under no site's name and must not find again as it was: assets by their names with hashes.
@@ -36,16 +36,17 @@ class CacheSwept:
     cold: int = 0  # keys that the target had and that may be stale
 
 
-def durable_keys(client: Any, databases: Iterable[str]) -> dict[bytes, bytes]:
+def durable_keys(client: Any, databases: Iterable[str], patterns: tuple[bytes, ...] = DURABLE) -> dict[bytes, bytes]:
     """The sites' keys that must not be lost -> what Frappe calls them, which differs for a list that is set aside.
 
     Whatever the size of the cache, only names that begin like those wanted come over the wire.
     """
     sites, found = {name.encode() for name in databases}, {}
-    initials = b"".join(sorted({pattern[:1] for pattern in DURABLE}))
-    for key in client.scan_iter(match=b"*|[" + initials + b"]*", count=_COUNT):
+    initials = b"".join(sorted({pattern[:1] for pattern in patterns}))
+    plain_letters = initials.replace(b"_", b"").isalnum()
+    for key in client.scan_iter(match=b"*|[" + initials + b"]*" if plain_letters else b"*|*", count=_COUNT):
         plain = _without_mark(key)
-        if _is_durable(plain, sites):
+        if _is_durable(plain, sites, patterns):
             found[key] = plain
     return found
 
@@ -58,8 +59,10 @@ def is_pending_work(key: bytes) -> bool:
 class CacheSweep:
     """The durable part of one bench's cache, on its way from `source` to `target`; the sites by their db_name."""
 
-    def __init__(self, source: Any, target: Any, databases: list[str]) -> None:
+    def __init__(self, source: Any, target: Any, databases: list[str], persistent: Iterable[str] = ()) -> None:
+        """`persistent` are the beginnings of keys that the bench's apps want spared when a cache is cleared."""
         self.source, self.target = source, target
+        self.patterns = (*DURABLE, *(name.rstrip("*").encode() + b"*" for name in persistent if name.strip("*")))
         self.sites = {name.encode() for name in databases}
         self.databases = databases
         self.swept = CacheSwept()
@@ -67,7 +70,7 @@ class CacheSweep:
     def run(self) -> CacheSwept:
         """Move it. The source must be quiet; the target may be in use."""
         aside = self.start_cold()
-        durable = durable_keys(self.source, self.databases)
+        durable = durable_keys(self.source, self.databases, self.patterns)
         aside.update(plain for key, plain in durable.items() if key != plain)
         kinds = kinds_of(self.source, [key for key, plain in durable.items() if key == plain])
         lists = {key for key, kind in kinds.items() if kind == "list"}
@@ -88,7 +91,7 @@ class CacheSweep:
         def stale() -> Iterable[bytes]:
             for key in self.target.scan_iter(match=b"*|*", count=_COUNT):
                 plain = _without_mark(key)
-                if _is_durable(plain, self.sites):
+                if _is_durable(plain, self.sites, self.patterns):
                     aside.update({plain} - {key})
                 elif key.partition(b"|")[0] in self.sites:
                     yield key
@@ -160,8 +163,8 @@ def _is(key: bytes, pattern: bytes) -> bool:
     return fnmatchcase(key.partition(b"|")[2], pattern)
 
 
-def _is_durable(key: bytes, sites: Container[bytes]) -> bool:
-    return key.partition(b"|")[0] in sites and any(_is(key, pattern) for pattern in DURABLE)
+def _is_durable(key: bytes, sites: Container[bytes], patterns: tuple[bytes, ...]) -> bool:
+    return key.partition(b"|")[0] in sites and any(_is(key, pattern) for pattern in patterns)
 
 
 def _without_mark(key: bytes) -> bytes:

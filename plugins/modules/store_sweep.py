@@ -100,7 +100,7 @@ def sweep(bench: Bench, move: dict[str, Any], part: str, timeout: float, reversi
     keys = moved_keys(move)
     if part == "prepare":
         if CACHE_KEY in keys and bench.config().get(CACHE_KEY) != move["to"][CACHE_KEY]:
-            cache = CacheSweep(None, connect(move["to"][CACHE_KEY]), bench.databases())
+            cache = CacheSweep(None, connect(move["to"][CACHE_KEY]), bench.databases(), bench.persistent_cache_keys())
             cache.start_cold()
             done["cache"] = asdict(cache.swept)
         return done
@@ -117,7 +117,8 @@ def sweep(bench: Bench, move: dict[str, Any], part: str, timeout: float, reversi
             done["queue"] = asdict(queue.live(reversing) if part == "live" else queue.history())
             done["queue"]["seconds"] = round(time.monotonic() - started, 3)
         elif part == "live":
-            done["cache"] = asdict(CacheSweep(source, target, bench.databases()).run())
+            cache = CacheSweep(source, target, bench.databases(), bench.persistent_cache_keys())
+            done["cache"] = asdict(cache.run())
             done["cache"]["seconds"] = round(time.monotonic() - started, 3)
     return done
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import redis
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import Bench
 from ansible_collections.benchfly.stores.plugins.module_utils.cache_sweep import CacheSweep
 from tests.stores.fragile import Fragile, KilledError
 
@@ -50,6 +52,20 @@ def test_what_may_be_stale_on_the_target_goes_and_what_is_durable_or_anothers_st
     kept = {SEARCH, f"{SITE}|rl:1.2.3.4", "_another0000000000|bootinfo", "rq:job:site1||1", "assets"}
     assert set(new.keys()) == {key.encode() for key in kept}
     assert 590 < new.ttl(f"{SITE}|rl:1.2.3.4") <= 600
+
+
+def test_what_an_app_wants_spared_moves_too(stores: tuple[redis.Redis, redis.Redis], tmp_path: Path) -> None:
+    hooks = tmp_path / "apps/shop/shop/hooks.py"
+    hooks.parent.mkdir(parents=True)
+    hooks.write_text('app_name = "shop"\npersistent_cache_keys = [\n\t"agent-jobs",  # ours\n\t"oauth_state*",\n]\n')
+    old, new = stores
+    old.set(f"{SITE}|oauth_state:1", "a")
+    old.lpush(f"{SITE}|agent-jobs", 1, 2)
+    new.lpush(f"{SITE}|agent-jobs", 3)
+    CacheSweep(old, new, [SITE], Bench(tmp_path).persistent_cache_keys()).run()
+    assert new.get(f"{SITE}|oauth_state:1") == b"a"
+    assert sorted(new.lrange(f"{SITE}|agent-jobs", 0, -1)) == [b"1", b"2", b"3"]
+    assert old.keys() == []
 
 
 @pytest.mark.parametrize("way", ["resumed", "reversed"])
