@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.unit.test_results_benchmarks import home, kept, measured
+from tests.unit.test_results_benchmarks import home, stored
 
 from benchfly import cli
 from benchfly.benchmark.environment import HOST_FIELDS
@@ -23,7 +23,7 @@ COMMANDS = re.findall(r"^\$ benchfly (.*)$", (ROOT / "docs/benchmarks.md").read_
 
 
 def test_its_commands_run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = {"RUN": kept(measured()).id, "OTHER": kept(measured()).id}
+    runs = {"RUN": stored().id, "OTHER": stored().id}
     monkeypatch.setattr("benchfly.report.plots.available", lambda: False)  # how plots look is tested elsewhere
     for command in COMMANDS:
         with pytest.raises(SystemExit, match="0"):

@@ -14,6 +14,7 @@ from tests.browser import sample
 
 from benchfly import cli
 from benchfly.benchmark import Benchmark, compare, environment
+from benchfly.cli.compare import judge
 from benchfly.results import Run, benchmarks, records
 
 HOST = {"kernel": "6.1", "cpu_model": "Graviton3", "cpus": 8, "thp": "madvise", "governor": "performance"}
@@ -39,6 +40,14 @@ def kept(benchmark: Benchmark) -> Run:
     run = Run.create("benchmark", {})
     (run.folder / "benchmark.json").write_text(json.dumps(as_json(benchmark)))
     run.finish({"status": "ok"})
+    return run
+
+
+def stored() -> Run:
+    """A benchmark that was run and judged here."""
+    run = kept(measured())
+    benchmark = measured()
+    benchmarks.store(run.id, benchmark, judge(benchmark))
     return run
 
 

@@ -13,11 +13,10 @@ from pathlib import Path
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
-from tests.unit.test_results_benchmarks import cli_json, home, kept, measured
+from tests.unit.test_results_benchmarks import cli_json, home, stored
 
 from benchfly import cli
 from benchfly.cli import report
-from benchfly.cli.compare import judge
 from benchfly.errors import RefusedError, ResultsError
 from benchfly.results import Run, benchmarks, records, s3
 from benchfly.results.s3 import Bucket
@@ -53,13 +52,6 @@ def bucket(endpoint: str, credentials: None, monkeypatch: pytest.MonkeyPatch) ->
     found = Bucket.configured()
     assert found and str(found) == "s3://results/team/benchfly"
     return found
-
-
-def stored() -> Run:
-    run = kept(measured())
-    benchmark = measured()
-    benchmarks.store(run.id, benchmark, judge(benchmark))
-    return run
 
 
 def test_rows_come_back_as_they_are_here(bucket: Bucket, capsys: pytest.CaptureFixture[str]) -> None:
