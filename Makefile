@@ -6,12 +6,13 @@ export PIP_CACHE_DIR := $(CURDIR)/.benchfly/cache/pip
 export MPLCONFIGDIR := $(CURDIR)/.benchfly/cache/matplotlib
 export ANSIBLE_HOME := $(CURDIR)/.benchfly/cache/ansible
 
-.PHONY: help demo test fleet-test pairs figures evidence perf rollout-evidence lint docs setup lock dist clean
+.PHONY: help demo test fleet-test faults pairs figures evidence perf rollout-evidence lint docs setup lock dist clean
 
 help:
 	@echo 'make demo   moves a stand-in bench to other stores and back on this machine, and shows the report'
 	@echo 'make test   runs the tests (skipped ones say why)'
 	@echo 'make fleet-test  makes real hosts on this machine and tests on them (Linux, root)'
+	@echo 'make faults  breaks moves on purpose on such hosts, for hours; goes on where it stopped (FAULTS="kill sweep")'
 	@echo 'make evidence  what the verdicts of benchmarks rest on, measured here (hours; TOPICS="verdicts", EVIDENCE=--short)'
 	@echo 'make perf   what a move costs, and a converge that changes nothing (PEER_ROLE=folder of the most used role)'
 	@echo 'make pairs  moves a stand-in bench between every pair of engines, both ways (DRAGONFLY=its binary)'
@@ -37,6 +38,10 @@ test: setup
 fleet-test: setup
 	@.venv/bin/pytest -m fleet -k '$(FLEET_TESTS)'
 	@.venv/bin/python -m tests.fleet.table
+
+# FAULTS="kill sweep" takes the cases with these words in their names; FAULTS_RATE=50 makes less load than 200 jobs/s.
+faults: setup
+	@.venv/bin/python -m tests.faults $(FAULTS)
 
 # Goes on where it was cut short; .benchfly/evidence has what is done of it.
 evidence: setup

@@ -1,0 +1,94 @@
+"""`make faults`: moves a bench, breaks each move on purpose, and accounts for everything.
+
+    python -m tests.faults [WORD...]    cases with these words in their names, but those whose row is whole already
+
+Rows are in .benchfly/faults.json, logs of each case in .benchfly/faults/<case>/, the table in docs/faults.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from tests.faults import table
+from tests.faults.cases import Case, cases, choose
+from tests.faults.planted import Planted
+from tests.faults.run import CaseRun
+from tests.faults.scene import FOLDER, Scene
+from tests.fleet import standin
+from tests.fleet.hosts import reason_not_possible
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make faults", description=__doc__.splitlines()[0])
+    parser.add_argument("words", nargs="*", help="words of the cases' names, all of them; none: every case")
+    parser.add_argument("--again", action="store_true", help="also cases that were whole already")
+    parser.add_argument("--minutes", type=float, default=1e6, help="begin no case after so long")
+    parser.add_argument("--lane", default="1/1", help="k/n: the k-th of n runs side by side")
+    parser.add_argument("--keep", action="store_true", help="leave the hosts up in the end")
+    asked = parser.parse_args()
+    if reason := reason_not_possible(standin.release() or "a release with this Python"):
+        say(f"not possible here: {reason}")
+        return 1
+    lane, lanes = map(int, asked.lane.split("/"))
+    done = set() if asked.again else {row["case"] for row in table.read() if row["outcome"] == "whole"}
+    wanted = [case for case in cases() if all(word in case.name for word in asked.words)][lane - 1 :: lanes]
+    pending = [case for case in wanted if case.name not in done]
+    say(f"{len(pending)} cases to run, {len(wanted) - len(pending)} done already")
+    return run(pending, f"faults{lane}", time.monotonic() + asked.minutes * 60, asked.keep)
+
+
+def run(pending: list[Case], name: str, deadline: float, keep: bool) -> int:
+    failed, scene, planted = 0, Scene(name), None
+    try:
+        while pending and time.monotonic() < deadline:
+            if planted is None:
+                planted = set_up(scene)
+            case = choose(pending, scene.at())
+            if case is None:
+                undisturbed(scene)
+                continue
+            pending.remove(case)
+            began = time.monotonic()
+            try:
+                row = CaseRun(scene, planted, case, FOLDER / case.name).run()
+            except Exception as error:  # the harness could not go on: it is a failed case, and all is made anew
+                row = {"case": case.name, **vars(case), "outcome": f"harness: {type(error).__name__}: {error}"}
+                scene.fleet.down(fast=True)
+            table.add(row)
+            whole = row["outcome"] == "whole"
+            failed += not whole
+            say(f"{case.name} ({case.way}): {row['outcome']}, {time.monotonic() - began:.0f} s")
+            if not whole:
+                planted = None
+    finally:
+        if not keep:
+            scene.fleet.down(fast=True)
+    return 1 if failed else 0
+
+
+def set_up(scene: Scene) -> Planted:
+    began = time.monotonic()
+    scene.set_up()
+    planted = Planted(scene)
+    planted.plant()
+    say(f"{', '.join(host.name for host in scene.fleet.hosts)} are up, {time.monotonic() - began:.0f} s")
+    return planted
+
+
+def undisturbed(scene: Scene) -> None:
+    """Bring the bench to where the cases that are left begin."""
+    verb = "migrate" if scene.at() == "old" else "rollback"
+    done = scene.play(verb)
+    if done.returncode:
+        raise RuntimeError(f"an undisturbed {verb} failed:\n{done.stdout}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

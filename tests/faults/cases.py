@@ -1,0 +1,73 @@
+"""What is broken on purpose: one case is one move with one fault, and what is done about it afterwards."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import product
+
+# Phases of a move, by what the task's name says with which each begins, in order.
+PHASES = {
+    "check": r"Check \| Ask the new stores|Look \| Read the bench",
+    "open": r"Move \| Begin in the journal",
+    "stop": r"Stop consumers \| Let the workers finish",
+    "config": r"Switch producers \| Write the new stores",
+    "web": r"Switch producers \| Move the web",
+    "socketio": r"Switch producers \| Restart socketio",
+    "sweep": r"Sweep \| Move jobs",
+    "start": r"Start consumers \| Start the workers",
+    "history": r"History \| Move finished",
+    "verify": r"Verify \| Look at the bench",
+    "close": r"Move \| Close the journal",
+}
+HOSTS = ("app1", "app2", "old1", "new1")
+TARGETS = ("controller", *HOSTS)
+OTHER = {"migrate": "rollback", "rollback": "migrate"}
+MOVES = tuple(OTHER)
+WAYS = ("resume", "take back")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A move `verb` in whose `phase` the `fault` befalls `target`; it heals, and the move is finished the one `way` or
+    the other."""
+
+    fault: str
+    target: str
+    phase: str
+    verb: str
+    way: str
+
+    @property
+    def name(self) -> str:
+        return "-".join((self.fault, self.target, self.phase, self.verb)).replace(" ", "-")
+
+    @property
+    def dice(self) -> random.Random:
+        """Always the same for the same case: when in the phase, and how soon it heals."""
+        return random.Random(self.name)
+
+
+def cases() -> list[Case]:
+    """Every case, in an order that comes to all kinds early."""
+    grid = product(("kill", "cut"), TARGETS, PHASES, MOVES)
+    kinds = [
+        *grid,
+        *product(["disk full"], HOSTS, ("open", "config", "sweep"), MOVES),
+        *product(["endless job"], ("app1", "app2"), ["stop"], MOVES),
+        *product(["second move"], ["controller"], ("stop", "config", "sweep", "history"), MOVES),
+        *product(["oom"], ("old1", "new1"), ("sweep", "history"), MOVES),
+        *product(["loading"], ("old1", "new1"), ("check", "sweep"), MOVES),
+        *product(["slow network"], HOSTS, ["check"], MOVES),
+        *product(["clock skew"], ("app1", "app2"), ["open"], MOVES),
+    ]
+    dice = random.Random(4)
+    dice.shuffle(kinds)
+    return [Case(*kind, way=WAYS[number % 2]) for number, kind in enumerate(kinds)]
+
+
+def choose(pending: Iterable[Case], at: str) -> Case | None:
+    """The next case of a bench that is at its `old` or `new` stores: one whose verb leads away from there."""
+    verb = "migrate" if at == "old" else "rollback"
+    return next((case for case in pending if case.verb == verb), None)
