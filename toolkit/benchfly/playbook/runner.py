@@ -31,6 +31,8 @@ Observer = Callable[[Event, Tally], None]
 _LOG = "ansible.log"
 _POLL_SECONDS = 0.2  # how often ansible-runner looks at the cancel callback
 _STOP_STEPS = ((signal.SIGINT, 30.0), (signal.SIGTERM, 5.0))  # what a stop sends, and the seconds it then waits
+# A host that died is given up after 15 seconds; ansible.cfg of this project, and of whoever uses another, goes before.
+_SSH_ARGS = "-o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=5 -o ServerAliveCountMax=3"
 # Without it a killed controller leaves an ansible-playbook that works on, unseen, against the next run.
 _DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM", "--")
 
@@ -143,6 +145,8 @@ def _environment() -> dict[str, str]:
     }
     if ansible_config.CONFIG_FILE:
         environment["ANSIBLE_CONFIG"] = str(ansible_config.CONFIG_FILE)
+    elif "ANSIBLE_SSH_ARGS" not in os.environ:
+        environment["ANSIBLE_SSH_ARGS"] = _SSH_ARGS
     return environment
 
 
