@@ -27,6 +27,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_lease import TOKEN
 
 JOURNAL, LOCK, BACKUPS = "journal.json", "lock", "backups"
+SWEEP = "Sweep"
 
 
 class Journal:
@@ -66,6 +67,11 @@ class Journal:
         """Whether the open move takes back one that was cut short."""
         return len(self.moves) > 1 and self.moves[-2]["state"] == "reversed"
 
+    @property
+    def sweeps(self) -> int:
+        """How often the sweep of the open move was begun."""
+        return sum(entry["phase"] == SWEEP for entry in self.open["phases"])
+
     def save(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(self.path, json.dumps({"moves": self.moves, "lease": self.lease}, indent=1).encode(), mode=0o600)
@@ -87,6 +93,14 @@ class Journal:
                 )
             source = last["to"]
             last.update(state="reversed", finished=time.time())
+        consumers = last["consumers"] if last is not None and last["state"] == "reversed" else []
+        self._append(move_id, verb, source, target, consumers)
+        self.save()
+        return True
+
+    def _append(
+        self, move_id: str, verb: str, source: dict[str, str], target: dict[str, str], consumers: list[str]
+    ) -> None:
         self.moves.append(
             {
                 "id": move_id,
@@ -96,12 +110,26 @@ class Journal:
                 "from": source,
                 "to": target,
                 "written": {},
-                "consumers": (last or {}).get("consumers", []) if last and last["state"] == "reversed" else [],
+                "consumers": consumers,
                 "phases": [],
             }
         )
-        self.save()
-        return True
+
+    def join(self, verb: str, other: dict[str, Any], today: dict[str, str]) -> None:
+        """Take part in what `verb` does about `other`, a move open on another host of the bench; without saving.
+
+        Phases are barriers across all hosts, so none stays out. A move that was closed here already is open again. A
+        rollback of one that never began here leads to where the host is `today`.
+        """
+        last = self.last
+        if last is not None and last["state"] == "open":
+            return
+        mine = redacted(last) if last is not None else {"verb": "", "to": {}}
+        same = (mine["verb"], mine["to"]) == (other["verb"], other["to"])
+        if last is not None and (same or (verb == mine["verb"] == "migrate" and other["verb"] == "rollback")):
+            last["state"] = "open"
+        elif verb == "rollback" and (mine["verb"] != "migrate" or other["verb"] == "migrate"):
+            self._append(other["id"], verb, today, today, [])
 
     def take(self, controller: dict[str, Any], run: str, replaces: str) -> None:
         """Give the lease of the bench to a controller. Raises BenchError when another one has it.

@@ -71,15 +71,15 @@ class QueueSweep:
         self.marker = b"benchfly:moved:" + bench_id.encode()
         self.swept = Swept()
 
-    def live(self, reversing: bool = False) -> Swept:
+    def live(self, again: bool = False) -> Swept:
         """Move every live job. The source must be quiet and neither side may have a consumer.
 
-        `reversing` says that a move the other way was cut short, so that its stopped workers may have left popped
-        jobs in what is now the target.
+        `again` says that workers were at work on the target: this sweep was begun before, or takes back a move that was
+        cut short. Having been stopped since, they may have left popped jobs there.
         """
         self._settle(self.source, self.target)  # a reversed sweep had handed these to what is now the source
         self._settle(self.target, self.source)  # a killed sweep had handed these over already
-        if reversing:
+        if again:
             self._put_back(self.target, self.source, in_use=True)
         strays = self._put_back(self.source, self.target)
         keys = QueueKeys(self.source, self.prefix)

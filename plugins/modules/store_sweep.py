@@ -17,6 +17,8 @@ description:
     popped back into their queue, then moves every job that is still to run, and the durable lists of the cache. What
     the new cache took in while some processes still used the former one is removed, since those invalidated the
     former one alone.
+  - C(connections) does something else, and on every host of the bench - it closes the connections that a former store
+    takes for this host's and this host does not have, because a power cut ended them without a word to their server.
   - C(history) moves finished and failed jobs; the consumers may work meanwhile.
   - A key is removed from the former store after it was read back from the new one. A killed sweep is resumed by
     running it again.
@@ -27,7 +29,7 @@ options:
   part:
     description: What to move.
     type: str
-    choices: [prepare, live, history]
+    choices: [prepare, connections, live, history]
     required: true
   timeout:
     description: Seconds to wait until the former stores have no client that could write.
@@ -54,8 +56,13 @@ EXAMPLES = r"""
 RETURN = r"""
 swept:
   description: What was moved, by purpose of the store.
-  returned: success
+  returned: part is live or history
   type: dict
+closed:
+  description: Addresses of the connections that were closed.
+  returned: part is connections
+  type: list
+  elements: str
 """
 
 import time
@@ -71,19 +78,20 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
     BenchError,
     same_store,
 )
-from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import SWEEP, Journal
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import BENCH, NO_REDIS
 from ansible_collections.benchfly.stores.plugins.module_utils.cache_sweep import CacheSweep
 from ansible_collections.benchfly.stores.plugins.module_utils.queue_sweep import QueueSweep
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import (
     HAS_REDIS,
     StoreError,
+    close_ghosts,
     connect,
     redis,
     wait_until_quiet,
 )
 
-PHASES = {"prepare": "Move", "live": "Sweep", "history": "History"}
+PHASES = {"prepare": "Move", "live": SWEEP, "history": "History"}
 
 
 def moved_keys(move: dict[str, Any]) -> list[str]:
@@ -95,7 +103,7 @@ def moved_keys(move: dict[str, Any]) -> list[str]:
     ]
 
 
-def sweep(bench: Bench, move: dict[str, Any], part: str, timeout: float, reversing: bool) -> dict[str, Any]:
+def sweep(bench: Bench, move: dict[str, Any], part: str, timeout: float, again: bool) -> dict[str, Any]:
     done: dict[str, Any] = {}
     keys = moved_keys(move)
     if part == "prepare":
@@ -114,7 +122,7 @@ def sweep(bench: Bench, move: dict[str, Any], part: str, timeout: float, reversi
         target = connect(move["to"][key])
         if key == QUEUE_KEY:
             queue = QueueSweep(source, target, bench.bench_id())
-            done["queue"] = asdict(queue.live(reversing) if part == "live" else queue.history())
+            done["queue"] = asdict(queue.live(again) if part == "live" else queue.history())
             done["queue"]["seconds"] = round(time.monotonic() - started, 3)
         elif part == "live":
             cache = CacheSweep(source, target, bench.databases(), bench.persistent_cache_keys())
@@ -127,7 +135,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **BENCH,
-            "part": {"type": "str", "choices": ["prepare", "live", "history"], "required": True},
+            "part": {"type": "str", "choices": ["prepare", "connections", "live", "history"], "required": True},
             "timeout": {"type": "int", "default": 60},
         },
         supports_check_mode=True,
@@ -138,8 +146,14 @@ def main() -> None:
         module.exit_json(changed=True, swept={})
     bench, journal = Bench(Path(module.params["path"])), Journal(Path(module.params["state_dir"]))
     try:
+        if module.params["part"] == "connections":
+            move = journal.open
+            closed = [address for key in moved_keys(move) for address in close_ghosts(connect(move["from"][key]))]
+            module.exit_json(changed=bool(closed), closed=closed)
         with journal.phase(PHASES[module.params["part"]], "stores") as entry:
-            swept = sweep(bench, journal.open, module.params["part"], module.params["timeout"], journal.reversing)
+            # Workers that started after an earlier sweep, and died or were stopped, may have left jobs in the target.
+            again = journal.reversing or journal.sweeps > 1
+            swept = sweep(bench, journal.open, module.params["part"], module.params["timeout"], again)
             entry["swept"] = swept
     except (BenchError, StoreError, OSError, redis.exceptions.RedisError) as error:
         module.fail_json(msg=f"{module.params['path']}: {error}")

@@ -87,7 +87,7 @@ def test_what_is_enqueued_while_a_reversed_sweep_tidies_up_stays(stores: tuple[r
             (old.lpush if len(meanwhile) % 2 else old.rpush)(SHORT, meanwhile[-1])
             return found
 
-    QueueSweep(new, UnderLoad(connection_pool=old.connection_pool), BENCH).live(reversing=True)
+    QueueSweep(new, UnderLoad(connection_pool=old.connection_pool), BENCH).live(again=True)
     assert meanwhile
     assert sorted(listed(old, SHORT)) == sorted([*handed, *meanwhile])
     assert new.keys("rq:job:*") == new.keys("benchfly:*") == old.keys("benchfly:*") == []
@@ -174,7 +174,7 @@ def test_killed_anywhere_no_job_is_lost_and_none_is_there_twice(
                 new.lrem(SHORT, 0, job)
                 new.delete(f"rq:job:{job}")
         if way == "reversed":
-            QueueSweep(new, old, BENCH).live(reversing=True)
+            QueueSweep(new, old, BENCH).live(again=True)
             left, empty = old, new
         else:
             QueueSweep(old, new, BENCH).live()

@@ -1,0 +1,52 @@
+"""Connections that a store believes in after their host has lost its power are closed, and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from ansible_collections.benchfly.stores.plugins.module_utils import store_client
+from ansible_collections.benchfly.stores.plugins.module_utils.store_client import close_ghosts, connect, writers
+from tests.stores.servers import Server
+
+pytestmark = pytest.mark.stores
+
+
+@pytest.fixture
+def listening(tmp_path: Path) -> Iterator[str]:
+    with Server(tmp_path / "store") as server:
+        yield server.url
+
+
+def port_of(client: redis.Redis) -> str:
+    return client.client_info()["addr"].rpartition(":")[2]
+
+
+def test_only_what_this_host_does_not_have_is_closed(listening: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    alive, ghost = (redis.Redis.from_url(listening, single_connection_client=True) for _ in range(2))
+    for client in (alive, ghost):
+        client.set("key", "value")
+    ours = connect(listening)
+    assert close_ghosts(ours) == [], "both are sockets of this host"
+    ports = store_client._open_ports()
+    assert {port_of(alive), port_of(ghost), port_of(ours)} <= ports
+
+    gone = port_of(ghost)
+    monkeypatch.setattr(store_client, "_open_ports", lambda: ports - {gone})
+    assert [address.rpartition(":")[2] for address in close_ghosts(ours)] == [gone]
+    assert [entry["addr"].rpartition(":")[2] for entry in writers(ours)] == [port_of(alive)]
+    for client in (alive, ghost, ours):
+        client.close()
+
+
+def test_nothing_is_closed_where_addresses_are_translated(listening: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = redis.Redis.from_url(listening, single_connection_client=True)
+    other.ping()
+    monkeypatch.setattr(store_client, "_open_ports", lambda: {"1"})
+    ours = connect(listening)
+    assert close_ghosts(ours) == []
+    assert other.ping()
+    for client in (other, ours):
+        client.close()
