@@ -17,7 +17,9 @@ description:
 author: The benchfly authors
 options:
   state:
-    description: Whether a move is to be in progress; C(dropped) forgets one that has not switched anything yet.
+    description:
+      - Whether a move is to be in progress; C(dropped) forgets one that has not switched anything yet, here and, by
+        I(droppable), on the bench's other hosts.
     type: str
     choices: [open, done, dropped]
     default: open
@@ -47,6 +49,17 @@ options:
     description: Rules that this move was let off, each with the reason that was given; kept in the journal.
     type: dict
     default: {}
+  droppable:
+    description: Whether no other host of the bench has switched anything yet.
+    type: bool
+    default: true
+  elsewhere:
+    description:
+      - The last moves of the bench's other hosts, as M(benchfly.stores.bench_facts) returns them. One in progress there
+        is resumed or taken back here too, wherever its controller was killed.
+    type: list
+    elements: dict
+    default: []
   urls:
     description: URL of the new store by purpose, C(cache) and C(queue); a purpose that is absent stays where it is.
     type: dict
@@ -78,6 +91,15 @@ resumed:
   description: Whether the move was in progress already.
   returned: state is open
   type: bool
+cut_short:
+  description: Whether the move resumes, or takes back, one that did not come to its end.
+  returned: state is open, outside check mode
+  type: bool
+consumers:
+  description: The processes of the host that the move had stopped or was to stop.
+  returned: state is dropped
+  type: list
+  elements: str
 move:
   description: The move, without passwords.
   returned: when there is one
@@ -143,10 +165,13 @@ def addresses(urls: dict[str, str]) -> str:
 
 
 def open_move(module: AnsibleModule, journal: Journal, config: dict[str, Any]) -> dict[str, Any]:
+    current = {key: config[key] for key in KEYS if config.get(key)}
+    others = [move for move in module.params["elsewhere"] if move.get("state") == "open"]
+    if others:
+        journal.join(module.params["verb"], others[0], current)
     in_progress = journal.last is not None and journal.last["state"] == "open"
     if module.params["only_unfinished"] and not in_progress:
         return {"changed": False, "needed": False, "resumed": False}
-    current = {key: config[key] for key in KEYS if config.get(key)}
     source, target = plan(journal, current, module.params["verb"], module.params["urls"])
     if not in_progress and current == target:
         return {"changed": False, "needed": False, "resumed": False}
@@ -159,8 +184,15 @@ def open_move(module: AnsibleModule, journal: Journal, config: dict[str, Any]) -
     opened = journal.begin(move_id, module.params["verb"], source, target)
     if module.params["overrides"]:
         journal.open.setdefault("overrides", {}).update(module.params["overrides"])
-        journal.save()
-    return {"changed": opened, "needed": True, "resumed": not opened, "move": redacted(journal.open), "diff": diff}
+    journal.save()
+    return {
+        "changed": opened,
+        "needed": True,
+        "resumed": not opened,
+        "cut_short": not opened or journal.reversing,
+        "move": redacted(journal.open),
+        "diff": diff,
+    }
 
 
 def main() -> None:
@@ -174,6 +206,8 @@ def main() -> None:
             "controller": {"type": "dict", "default": {}},
             "replaces": {"type": "str", "default": "", "no_log": False},
             "overrides": {"type": "dict", "default": {}},
+            "elsewhere": {"type": "list", "elements": "dict", "default": []},
+            "droppable": {"type": "bool", "default": True},
             "urls": {"type": "dict", "default": {}, "no_log": True},
         },
         supports_check_mode=True,
@@ -193,7 +227,8 @@ def main() -> None:
                 if module.params["state"] == "open":
                     outcome = open_move(module, journal, config)
                 elif module.params["state"] == "dropped":
-                    outcome = {"changed": journal.drop()}
+                    consumers = journal.last["consumers"] if journal.last else []
+                    outcome = {"changed": module.params["droppable"] and journal.drop(), "consumers": consumers}
                 else:
                     outcome = {"changed": journal.finish(), "move": redacted(journal.last) if journal.last else {}}
     except BenchError as error:

@@ -29,6 +29,12 @@ options:
     type: str
     choices: [started, stopped, reloaded, restarted]
     required: true
+  names:
+    description:
+      - With I(state=started), start these and no others, whatever the journal says, and note nothing in it. For putting
+        back what was stopped, when the move may be forgotten before the last job lets go of its worker.
+    type: list
+    elements: str
   timeout:
     description: Seconds to wait for the processes.
     type: int
@@ -105,6 +111,13 @@ def start(idle: list[BenchProcess], supervisor: Supervisor, timeout: float) -> N
         raise BenchError(f"{named} did not start within {timeout:g} s; its log is in the bench's logs/")
 
 
+def put_back(everything: list[BenchProcess], names: list[str], supervisor: Supervisor, timeout: float) -> list[str]:
+    """Start those of `names` that do not run; return them."""
+    idle = [process for process in everything if process.name in names and process.state != "RUNNING"]
+    start(idle, supervisor, timeout)
+    return [process.name for process in idle]
+
+
 def act(module: AnsibleModule, processes: list[BenchProcess], journal: Journal, supervisor: Supervisor) -> list[str]:
     state, timeout = module.params["state"], module.params["timeout"]
     with journal.phase(PHASES.get(state, "Switch producers"), module.params["role"]) as entry:
@@ -137,6 +150,7 @@ def main() -> None:
             **SUPERVISOR,
             "role": {"type": "str", "choices": ["consumer", "web", "socketio"], "required": True},
             "state": {"type": "str", "choices": ["started", "stopped", "reloaded", "restarted"], "required": True},
+            "names": {"type": "list", "elements": "str"},
             "timeout": {"type": "int", "default": 60},
         },
         supports_check_mode=True,
@@ -146,6 +160,9 @@ def main() -> None:
     consumers = journal.last["consumers"] if journal.last else []
     try:
         everything = bench_processes(Path(module.params["path"]), supervisor)
+        if module.params["names"] is not None and not module.check_mode:
+            again = put_back(everything, module.params["names"], supervisor, module.params["timeout"])
+            module.exit_json(changed=bool(again), processes=again, late=[])
         processes = chosen(everything, module.params["role"], module.params["state"], consumers)
         late = act(module, processes, journal, supervisor) if processes and not module.check_mode else []
     except (BenchError, OSError) as error:

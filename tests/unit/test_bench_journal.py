@@ -148,3 +148,61 @@ def test_the_lock_is_waited_for_and_then_refused(tmp_path: Path, monkeypatch: py
         assert time.monotonic() - began < 5
     holder.join()
     assert bench_journal.LOCK in {path.name for path in tmp_path.iterdir()}
+
+
+def last_of(journal: Journal) -> dict[str, object]:
+    assert journal.last is not None
+    return redacted(journal.last)
+
+
+def test_a_host_that_closed_a_move_opens_it_again_for_another_that_has_not(journal: Journal, tmp_path: Path) -> None:
+    other = Journal(tmp_path / "other")
+    for each in (journal, other):
+        each.begin("m1", "migrate", OLD, NEW)
+    journal.finish()
+    journal.join("rollback", last_of(other), NEW)
+    assert journal.begin("m2", "rollback", NEW, journal.way_back()) is True
+    assert (journal.moves[0]["state"], journal.open["to"]) == ("reversed", OLD)
+
+
+def test_a_host_where_a_move_never_began_stays_where_it_is_when_it_is_taken_back(
+    journal: Journal, tmp_path: Path
+) -> None:
+    other = Journal(tmp_path / "other")
+    other.begin("m1", "migrate", OLD, NEW)
+    journal.join("rollback", last_of(other), OLD)
+    assert (journal.open["from"], journal.open["to"], journal.way_back()) == (OLD, OLD, OLD)
+    assert journal.begin("m2", "rollback", OLD, OLD) is False, "it goes where the host is"
+    journal.finish()
+    with pytest.raises(BenchError, match="already taken back"):
+        journal.way_back()
+
+
+def test_an_earlier_move_is_not_taken_back_with_a_later_one_that_never_began_here(
+    journal: Journal, tmp_path: Path
+) -> None:
+    for each in (journal, other := Journal(tmp_path / "other")):
+        each.begin("m1", "migrate", OLD, NEW)
+        each.finish()
+    other.begin("m2", "migrate", NEW, THIRD)
+    journal.join("rollback", last_of(other), NEW)
+    assert journal.way_back() == NEW
+
+
+def test_a_rollback_that_was_closed_on_one_host_is_finished_on_the_other(journal: Journal, tmp_path: Path) -> None:
+    for each in (journal, other := Journal(tmp_path / "other")):
+        each.begin("m1", "migrate", OLD, NEW)
+        each.finish()
+        each.begin("m2", "rollback", NEW, OLD)
+    journal.finish()
+    journal.join("rollback", last_of(other), OLD)
+    assert (journal.open["id"], journal.way_back()) == ("m2", OLD)
+
+
+def test_a_host_where_a_rollback_never_began_migrates_again_with_the_others(journal: Journal, tmp_path: Path) -> None:
+    for each in (journal, other := Journal(tmp_path / "other")):
+        each.begin("m1", "migrate", OLD, NEW)
+        each.finish()
+    other.begin("m2", "rollback", NEW, OLD)
+    journal.join("migrate", last_of(other), NEW)
+    assert (journal.open["id"], journal.open["to"]) == ("m1", NEW)
