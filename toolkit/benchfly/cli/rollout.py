@@ -51,11 +51,11 @@ def run_move(verb: Verb, options: Options) -> None:
         show_plan(verb, options, fleet, benches, rollout, verdicts)
         return
     refuse(options, fleet, verdicts)
-    variables = {VARIABLE: verdicts} if verdicts else {}
     if options.check or (len(benches) == 1 and not several.all):
+        variables = {VARIABLE: verdicts} if verdicts else {}
         run_on(verb, replace(options, several=None), fleet, benches, variables)
     else:
-        _roll_out(verb, options, fleet, benches, rollout, variables)
+        _roll_out(verb, options, fleet, benches, rollout, verdicts)
 
 
 def bound(processors: int | None = None, memory: int | None = None) -> int:
@@ -71,14 +71,14 @@ def _roll_out(
     fleet: Fleet,
     benches: Sequence[Bench],
     rollout: Rollout,
-    variables: Mapping[str, Any],
+    verdicts: Mapping[str, Any],
 ) -> None:
     output = Output(options.as_json)
     assert verb.plan
     confirm(verb, options, output, Group(verb.plan(fleet, benches), Text(f"\n{_order(rollout)}")))
     with locked(verb.locks(benches), f"`benchfly {verb.name}`"):
-        run = Run.create(VERB, {"of": verb.name, **inputs_of(options, fleet, benches), **variables})
-        mover = _Mover(verb, options, fleet, run, variables)
+        run = Run.create(VERB, {"of": verb.name, **inputs_of(options, fleet, benches)})
+        mover = _Mover(verb, options, fleet, run, verdicts)
         with progress(output.console) as show:
 
             def observe(rollout: Rollout, changed: bool) -> None:
@@ -105,10 +105,11 @@ class _Mover:
     options: Options
     fleet: Fleet
     rollout: Run
-    variables: Mapping[str, Any]
+    verdicts: Mapping[str, Any]  # on the benches' policies
 
     def move(self, name: str, report: Report) -> Ended:
-        began, done = time.monotonic(), self._run(self.verb, name, report, self.variables)
+        own = {VARIABLE: {name: self.verdicts[name]}} if name in self.verdicts else {}
+        began, done = time.monotonic(), self._run(self.verb, name, report, own)
         ended = self._judge(name, done, report)
         return replace(ended, seconds=round(time.monotonic() - began, 1), runs=(done.run.id, *ended.runs))
 
@@ -142,7 +143,7 @@ class _Mover:
     def _run(self, verb: Verb, name: str, report: Report, variables: Mapping[str, Any]) -> Done:
         options = replace(self.options, benches=(name,), several=None)
         show = _Reporting(lambda phase: report(phase if verb is self.verb else f"taking it back: {phase}"))
-        noted = {VERB: self.rollout.id}
+        noted = {VERB: self.rollout.id, **variables}
         return execute(verb, options, self.fleet, [self.fleet.benches[name]], show, noted, variables)
 
     def _command(self, verb: str, name: str) -> str:
