@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import redis
-from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import Process, Supervisor
+from ansible_collections.benchfly.stores.plugins.module_utils.process_manager import Process
+from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import Supervisor
 from demo.standin.environment import BenchEnv, ensure_env
 from demo.standin.layout import make_bench, make_supervisord_conf
 from demo.standin.processes import Started, end

@@ -9,6 +9,7 @@ import sys
 
 from bench.bench import Bench
 from bench.config.common_site_config import setup_config
+from bench.config.procfile import setup_procfile
 from bench.config.redis import generate_config
 from bench.config.supervisor import generate_supervisor_config
 
@@ -16,4 +17,5 @@ path = sys.argv[1]
 Bench(path).setup.dirs()
 setup_config(path, additional_config=json.load(sys.stdin))
 generate_config(path)
+setup_procfile(path, yes=True)
 generate_supervisor_config(path, yes=True)

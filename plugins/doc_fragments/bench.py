@@ -20,10 +20,15 @@ options:
     required: true
 """
 
-    SUPERVISOR = r"""
+    PROCESS_MANAGER = r"""
 options:
+  process_manager:
+    description: What runs the bench's processes; C(systemd) takes root.
+    type: str
+    choices: [supervisor, systemd]
+    default: supervisor
   supervisor_socket:
-    description: Unix socket of the supervisord that runs the bench.
+    description: Unix socket of the supervisord that runs the bench; not asked under systemd.
     type: path
     required: true
 """

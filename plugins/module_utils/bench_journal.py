@@ -28,6 +28,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_lease import
 
 JOURNAL, LOCK, BACKUPS = "journal.json", "lock", "backups"
 SWEEP = "Sweep"
+FACT = "journal.fact"  # the journal without passwords, for Ansible's local facts
 
 
 class Journal:
@@ -37,6 +38,8 @@ class Journal:
     `{id, verb, state: open|done|reversed, started, finished, from: {key: url}, to: {key: url}, written: {path: sha256},
     consumers: [process name], phases: [{phase, what, state, started, seconds, ...}], overrides: {rule: reason}}`;
     times are unix seconds. `lease` is `{name, machine, pid, token, run, since, seen}` while somebody moves the bench.
+    A move that retired the bench's own redis programs also has `retired: {programs: {name: {key, program, url, data}},
+    files: {path: sha256}, links: {path: target}, restored}`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -75,6 +78,8 @@ class Journal:
     def save(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(self.path, json.dumps({"moves": self.moves, "lease": self.lease}, indent=1).encode(), mode=0o600)
+        shown = {"moves": [redacted(move) for move in self.moves]}
+        replace_file(self.folder / FACT, json.dumps(shown, indent=1).encode(), mode=0o600)
 
     def begin(self, move_id: str, verb: str, source: dict[str, str], target: dict[str, str]) -> bool:
         """Open a move from `source` to `target`, or resume the open one that goes there. True when one was opened.
@@ -166,19 +171,34 @@ class Journal:
 
     def backup(self, path: Path) -> None:
         """Keep the bytes of a file as they are before the open move touches it (once per move)."""
-        folder = self.folder / BACKUPS / self.open["id"]
-        copy = folder / path.name
-        if copy.exists():
-            return
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self.kept_at(path, self.open).exists():
+            self.keep(path, self.open)
+
+    def keep(self, path: Path, move: dict[str, Any]) -> None:
+        """Keep the bytes of a file as they are now, instead of those kept for that move before."""
+        copy = self.kept_at(path, move)
+        copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         shutil.copy2(path, f"{copy}.part")
         os.chmod(f"{copy}.part", 0o600)
         os.replace(f"{copy}.part", copy)
 
+    def kept_at(self, path: Path, move: dict[str, Any]) -> Path:
+        return self.folder / BACKUPS / move["id"] / path.name
+
     def wrote(self, path: Path) -> None:
         """Remember what the open move made of a file, so that a later edit by somebody else is noticed."""
-        self.open["written"][str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
+        self.open["written"][str(path)] = digest(path)
         self.save()
+
+    def retired(self) -> list[dict[str, Any]]:
+        """The bench's own redis programs that are retired now, each with the files that it was taken out of."""
+        records = [move.get("retired", {}) for move in self.moves]
+        return [
+            {**program, "files": list(record["files"])}
+            for record in records
+            if "restored" not in record
+            for program in record.get("programs", {}).values()
+        ]
 
     def former(self, path: Path) -> bytes | None:
         """The bytes that a rollback restores: those from before the move that it takes back.
@@ -188,10 +208,10 @@ class Journal:
         for move in reversed(self.moves[:-1]):
             if move["verb"] == "rollback":
                 return None
-            copy = self.folder / BACKUPS / move["id"] / path.name
+            copy = self.kept_at(path, move)
             if copy.exists() and move["from"] == self.open["to"]:
                 written = move["written"].get(str(path))
-                untouched = written is None or written == hashlib.sha256(path.read_bytes()).hexdigest()
+                untouched = written is None or written == digest(path)
                 return copy.read_bytes() if untouched else None
         return None
 
@@ -262,10 +282,18 @@ def locked(folder: Path, patience: float = 30) -> Iterator[None]:
         yield
 
 
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+
+
 def redacted(move: dict[str, Any]) -> dict[str, Any]:
     """A move for people and events: without passwords."""
     urls = {side: {key: redact(url) for key, url in move[side].items()} for side in ("from", "to")}
-    return {**move, **urls}
+    programs = {
+        name: {**program, "url": redact(program["url"])}
+        for name, program in move.get("retired", {}).get("programs", {}).items()
+    }
+    return {**move, **urls, **({"retired": {**move["retired"], "programs": programs}} if programs else {})}
 
 
 def _addresses(urls: dict[str, str]) -> str:

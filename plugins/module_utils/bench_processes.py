@@ -1,4 +1,4 @@
-"""A bench's processes under supervisord, by what they do with the stores, and how each is moved."""
+"""A bench's processes, by what they do with the stores, and how each is moved."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import BenchError
-from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import Process, Supervisor
+from ansible_collections.benchfly.stores.plugins.module_utils.process_manager import Process, ProcessManager
 
-# bench's own names (config/templates/supervisor.conf): groups <bench>-web, -workers, -redis, and programs in them.
+# bench's own names (config/templates): groups or targets <bench>-web, -workers, -redis, and programs or units in them.
 GROUPS = ("web", "workers", "redis")
 ROLES = {"-frappe-web": "web", "-node-socketio": "socketio", "-redis-cache": "redis", "-redis-queue": "redis"}
 
@@ -18,24 +18,30 @@ ROLES = {"-frappe-web": "web", "-node-socketio": "socketio", "-redis-cache": "re
 class BenchProcess:
     """One process and its role: web, socketio, redis, or consumer (workers and the scheduler)."""
 
-    name: str  # group:process, as supervisord names it
+    name: str  # group:process, as its manager names it
     role: str
     state: str
     pid: int
 
 
-def bench_processes(bench_path: Path, supervisor: Supervisor) -> list[BenchProcess]:
-    """The processes of the bench in that folder. Raises BenchError when supervisord knows none of its groups."""
-    groups = {f"{bench_path.name}-{group}": group for group in GROUPS}
+def groups(bench_path: Path) -> dict[str, str]:
+    """Full name of each group of the bench in that folder -> its kind."""
+    return {f"{bench_path.name}-{group}": group for group in GROUPS}
+
+
+def bench_processes(bench_path: Path, manager: ProcessManager) -> list[BenchProcess]:
+    """The processes of the bench in that folder. Raises BenchError when its manager knows none of its groups."""
+    kinds = groups(bench_path)
     found = [
-        BenchProcess(process.name, _role(process, groups[process.group]), process.state, process.pid)
-        for process in supervisor.processes()
-        if process.group in groups
+        BenchProcess(process.name, _role(process, kinds[process.group]), process.state, process.pid)
+        for process in manager.processes()
+        if process.group in kinds
     ]
     if not found:
         raise BenchError(
-            f"supervisord knows none of the groups {', '.join(groups)}. Link config/supervisor.conf into its "
-            "configuration (bench setup production does), or correct frappe_bench_supervisor_socket"
+            f"{type(manager).__name__.lower()} knows none of {', '.join(kinds)}. Link config/supervisor.conf or "
+            "config/systemd into its configuration (bench setup production or bench setup systemd does), or correct "
+            "frappe_bench_process_manager and frappe_bench_supervisor_socket"
         )
     return found
 
@@ -69,7 +75,7 @@ def environment_of(pid: int) -> list[str]:
     return [entry.partition(b"=")[0].decode(errors="replace") for entry in content.split(b"\0") if entry]
 
 
-def reload_web(process: BenchProcess, supervisor: Supervisor, timeout: float) -> float:
+def reload_web(process: BenchProcess, manager: ProcessManager, timeout: float) -> float:
     """Have a gunicorn master re-fork its workers, and wait until the former ones are gone; seconds it took.
 
     HUP refuses no request: the master keeps the listening socket and old workers finish what they have.
@@ -77,7 +83,7 @@ def reload_web(process: BenchProcess, supervisor: Supervisor, timeout: float) ->
     """
     started = time.monotonic()
     former = children(process.pid)
-    supervisor.signal(process.name, "HUP")
+    manager.signal(process.name, "HUP")
     while True:
         left = former & children(process.pid)
         if not left and children(process.pid):
@@ -91,8 +97,8 @@ def reload_web(process: BenchProcess, supervisor: Supervisor, timeout: float) ->
         time.sleep(0.02)
 
 
-def restart(process: BenchProcess, supervisor: Supervisor, timeout: float) -> None:
+def restart(process: BenchProcess, manager: ProcessManager, timeout: float) -> None:
     """Stop one process, wait for its end at most `timeout` seconds, and start it; whether it runs is verified later."""
-    supervisor.stop(process.name)
-    supervisor.wait({process.name}, {"STOPPED", "EXITED", "FATAL"}, timeout)
-    supervisor.start(process.name)
+    manager.stop(process.name)
+    manager.wait({process.name}, {"STOPPED", "EXITED", "FATAL"}, timeout)
+    manager.start(process.name)

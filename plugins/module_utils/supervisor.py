@@ -4,32 +4,14 @@ from __future__ import annotations
 
 import http.client
 import socket
-import time
 import xmlrpc.client
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from ansible_collections.benchfly.stores.plugins.module_utils.process_manager import Process, ProcessManager
 
 # Faults of supervisor's XML-RPC interface, http://supervisord.org/api.html
 _NOT_RUNNING, _ALREADY_STARTED, _ALREADY_ADDED = 70, 60, 90
-
-
-@dataclass(frozen=True)
-class Process:
-    """One process of a supervisord: `name` is `group:process`, `state` is RUNNING, STOPPED, STOPPING, FATAL, ..."""
-
-    name: str
-    state: str
-    pid: int
-    started: int  # unix time, seconds; 0 when it never ran
-
-    @property
-    def group(self) -> str:
-        return self.name.partition(":")[0]
-
-    @property
-    def program(self) -> str:
-        return self.name.partition(":")[2]
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -62,7 +44,7 @@ class _UnixTransport(xmlrpc.client.Transport):
             self.close()
 
 
-class Supervisor:
+class Supervisor(ProcessManager):
     """The processes of one supervisord. Raises OSError when its socket cannot be reached."""
 
     def __init__(self, socket_path: str) -> None:
@@ -70,7 +52,6 @@ class Supervisor:
         self._rpc = proxy.supervisor
 
     def processes(self) -> list[Process]:
-        """Every process it knows, in its own order."""
         return [
             Process("{0[group]}:{0[name]}".format(info), info["statename"], info["pid"], info["start"])
             for info in self._rpc.getAllProcessInfo()
@@ -81,11 +62,9 @@ class Supervisor:
         self._ignoring(_NOT_RUNNING, self._rpc.stopProcess, name, False)
 
     def start(self, name: str) -> None:
-        """Start and return at once."""
         self._ignoring(_ALREADY_STARTED, self._rpc.startProcess, name, False)
 
     def signal(self, name: str, signal: str) -> None:
-        """Send a signal by name, e.g. HUP, to a running process."""
         self._rpc.signalProcess(name, signal)
 
     def tail(self, name: str) -> str:
@@ -115,15 +94,6 @@ class Supervisor:
         late = self.wait(names, {"STOPPED", "EXITED", "FATAL"}, timeout)
         if late:
             raise TimeoutError("{0.name} is still {0.state} {1:g} s after it was told to stop".format(late[0], timeout))
-
-    def wait(self, names: set[str], states: set[str], timeout: float) -> list[Process]:
-        """Wait until every named process is in one of `states`; return those that are not when time is up."""
-        deadline = time.monotonic() + timeout
-        while True:
-            late = [process for process in self.processes() if process.name in names and process.state not in states]
-            if not late or time.monotonic() >= deadline:
-                return late
-            time.sleep(0.1)
 
     @staticmethod
     def _ignoring(code: int, call: Callable[..., Any], *arguments: object) -> None:

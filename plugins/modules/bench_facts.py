@@ -16,7 +16,7 @@ description:
 author: The benchfly authors
 extends_documentation_fragment:
   - benchfly.stores.bench
-  - benchfly.stores.bench.supervisor
+  - benchfly.stores.bench.process_manager
 attributes:
   check_mode:
     description: Reads only, so it does the same in check mode.
@@ -48,6 +48,8 @@ bench:
                 returned: always}
     move: {description: The last move from the journal, or empty., type: dict, returned: always}
     lease: {description: Who is moving the bench, or empty., type: dict, returned: always}
+    amiss: {description: What is not as the journal says since somebody changed it., type: list, elements: str,
+            returned: always}
 """
 
 from dataclasses import asdict
@@ -58,9 +60,15 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import Bench, BenchError, redact
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal, redacted
-from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import BENCH, SUPERVISOR
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import (
+    BENCH,
+    PROCESS_MANAGER,
+    process_manager,
+    unanswered,
+)
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes import bench_processes
-from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import Supervisor
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_retire import amiss
+from ansible_collections.benchfly.stores.plugins.module_utils.process_manager import ProcessManager
 
 LIBRARIES = ("rq", "redis", "hiredis", "gunicorn")
 STORE_KEYS = ("redis_cache", "redis_queue", "redis_socketio")
@@ -77,9 +85,9 @@ def library_versions() -> dict[str, str]:
     return versions
 
 
-def look(bench: Bench, supervisor: Supervisor, state_dir: Path) -> dict[str, Any]:
+def look(bench: Bench, manager: ProcessManager, state_dir: Path) -> dict[str, Any]:
     config = bench.config()
-    processes = bench_processes(bench.path, supervisor)
+    processes = bench_processes(bench.path, manager)
     journal = Journal(state_dir)
     return {
         "bench_id": bench.bench_id(),
@@ -91,6 +99,7 @@ def look(bench: Bench, supervisor: Supervisor, state_dir: Path) -> dict[str, Any
         "processes": [asdict(process) for process in processes],
         "move": redacted(journal.last) if journal.last else {},
         "lease": journal.lease,
+        "amiss": amiss(bench, manager, journal),
     }
 
 
@@ -98,17 +107,18 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **BENCH,
-            **SUPERVISOR,
+            **PROCESS_MANAGER,
         },
         supports_check_mode=True,
     )
-    socket = module.params["supervisor_socket"]
     try:
-        found = look(Bench(Path(module.params["path"])), Supervisor(socket), Path(module.params["state_dir"]))
+        found = look(
+            Bench(Path(module.params["path"])), process_manager(module.params), Path(module.params["state_dir"])
+        )
     except BenchError as error:
         module.fail_json(msg=str(error))
     except OSError as error:
-        module.fail_json(msg=f"no supervisord answers at {socket}: {error}. Is frappe_bench_supervisor_socket right?")
+        module.fail_json(msg=unanswered(module.params, error))
     module.exit_json(changed=False, bench=found)
 
 

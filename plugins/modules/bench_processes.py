@@ -10,7 +10,7 @@ module: bench_processes
 short_description: Stop, start or move a bench's processes
 version_added: 0.1.0
 description:
-  - Acts on the processes of one role of a bench that supervisord runs.
+  - Acts on the processes of one role of a bench that supervisord or systemd runs.
   - Consumers are the workers and the scheduler. They are stopped warm, so that a running job ends first. Those that
     did not end within I(timeout) are returned as C(late); it is no failure, so that all hosts of a bench can put back
     theirs together.
@@ -41,7 +41,7 @@ options:
     default: 60
 extends_documentation_fragment:
   - benchfly.stores.bench
-  - benchfly.stores.bench.supervisor
+  - benchfly.stores.bench.process_manager
 attributes:
   check_mode:
     description: Says what would be done.
@@ -77,61 +77,65 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import BenchError
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal
-from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import BENCH, SUPERVISOR
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import (
+    BENCH,
+    PROCESS_MANAGER,
+    process_manager,
+)
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes import (
     BenchProcess,
     bench_processes,
     reload_web,
     restart,
 )
-from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import Supervisor
+from ansible_collections.benchfly.stores.plugins.module_utils.process_manager import ProcessManager
 
 PHASES = {"stopped": "Stop consumers", "started": "Start consumers"}
 ENDED = {"STOPPED", "EXITED", "FATAL", "UNKNOWN"}
 
 
-def stop(running: list[BenchProcess], journal: Journal, supervisor: Supervisor, timeout: float) -> list[str]:
+def stop(running: list[BenchProcess], journal: Journal, manager: ProcessManager, timeout: float) -> list[str]:
     """Stop all at once and wait for all; return those that did not end in time."""
     journal.open["consumers"] = sorted({*journal.open["consumers"], *(process.name for process in running)})
     journal.save()
     for process in running:
-        supervisor.stop(process.name)
-    late = supervisor.wait({process.name for process in running}, ENDED, timeout)
+        manager.stop(process.name)
+    late = manager.wait({process.name for process in running}, ENDED, timeout)
     return [f"{process.name} (pid {process.pid})" for process in late]
 
 
-def start(idle: list[BenchProcess], supervisor: Supervisor, timeout: float) -> None:
+def start(idle: list[BenchProcess], manager: ProcessManager, timeout: float) -> None:
     """Start what is stopped; what is still stopping is waited for and started then."""
-    supervisor.wait({process.name for process in idle}, {*ENDED, "RUNNING", "STARTING", "BACKOFF"}, timeout)
+    manager.wait({process.name for process in idle}, {*ENDED, "RUNNING", "STARTING", "BACKOFF"}, timeout)
     for process in idle:
-        supervisor.start(process.name)
-    late = supervisor.wait({process.name for process in idle}, {"RUNNING"}, timeout)
+        manager.start(process.name)
+    late = manager.wait({process.name for process in idle}, {"RUNNING"}, timeout)
     if late:
         named = ", ".join(f"{process.name} ({process.state})" for process in late)
         raise BenchError(f"{named} did not start within {timeout:g} s; its log is in the bench's logs/")
 
 
-def put_back(everything: list[BenchProcess], names: list[str], supervisor: Supervisor, timeout: float) -> list[str]:
+def put_back(everything: list[BenchProcess], names: list[str], manager: ProcessManager, timeout: float) -> list[str]:
     """Start those of `names` that do not run; return them."""
     idle = [process for process in everything if process.name in names and process.state != "RUNNING"]
-    start(idle, supervisor, timeout)
+    start(idle, manager, timeout)
     return [process.name for process in idle]
 
 
-def act(module: AnsibleModule, processes: list[BenchProcess], journal: Journal, supervisor: Supervisor) -> list[str]:
+def act(module: AnsibleModule, processes: list[BenchProcess], journal: Journal, manager: ProcessManager) -> list[str]:
     state, timeout = module.params["state"], module.params["timeout"]
     with journal.phase(PHASES.get(state, "Switch producers"), module.params["role"]) as entry:
         entry["processes"] = [process.name for process in processes]
         if state == "stopped":
-            return stop(processes, journal, supervisor, timeout)
+            return stop(processes, journal, manager, timeout)
         if state == "started":
-            start(processes, supervisor, timeout)
+            start(processes, manager, timeout)
         elif state == "reloaded":
             for process in processes:
-                reload_web(process, supervisor, timeout)
+                reload_web(process, manager, timeout)
         else:
             for process in processes:
-                restart(process, supervisor, timeout)
+                restart(process, manager, timeout)
     return []
 
 
@@ -147,7 +151,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **BENCH,
-            **SUPERVISOR,
+            **PROCESS_MANAGER,
             "role": {"type": "str", "choices": ["consumer", "web", "socketio"], "required": True},
             "state": {"type": "str", "choices": ["started", "stopped", "reloaded", "restarted"], "required": True},
             "names": {"type": "list", "elements": "str"},
@@ -155,16 +159,16 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    supervisor = Supervisor(module.params["supervisor_socket"])
+    manager = process_manager(module.params)
     journal = Journal(Path(module.params["state_dir"]))
     consumers = journal.last["consumers"] if journal.last else []
     try:
-        everything = bench_processes(Path(module.params["path"]), supervisor)
+        everything = bench_processes(Path(module.params["path"]), manager)
         if module.params["names"] is not None and not module.check_mode:
-            again = put_back(everything, module.params["names"], supervisor, module.params["timeout"])
+            again = put_back(everything, module.params["names"], manager, module.params["timeout"])
             module.exit_json(changed=bool(again), processes=again, late=[])
         processes = chosen(everything, module.params["role"], module.params["state"], consumers)
-        late = act(module, processes, journal, supervisor) if processes and not module.check_mode else []
+        late = act(module, processes, journal, manager) if processes and not module.check_mode else []
     except (BenchError, OSError) as error:
         module.fail_json(msg=f"{module.params['path']}: {error}")
     module.exit_json(changed=bool(processes), processes=[process.name for process in processes], late=late)

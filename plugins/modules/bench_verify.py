@@ -23,7 +23,7 @@ options:
     default: 20
 extends_documentation_fragment:
   - benchfly.stores.bench
-  - benchfly.stores.bench.supervisor
+  - benchfly.stores.bench.process_manager
 attributes:
   check_mode:
     description: Reads only, so it does the same in check mode.
@@ -73,7 +73,12 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
     BenchError,
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal
-from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import BENCH, NO_REDIS, SUPERVISOR
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import (
+    BENCH,
+    NO_REDIS,
+    PROCESS_MANAGER,
+    process_manager,
+)
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes import bench_processes
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import (
     HAS_REDIS,
@@ -81,14 +86,13 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_client impor
     connect,
     redis,
 )
-from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import Supervisor
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **BENCH,
-            **SUPERVISOR,
+            **PROCESS_MANAGER,
             "patience": {"type": "int", "default": 20},
         },
         supports_check_mode=True,
@@ -97,7 +101,7 @@ def main() -> None:
         module.fail_json(msg=NO_REDIS)
     bench = Bench(Path(module.params["path"]))
     try:
-        processes = bench_processes(bench.path, Supervisor(module.params["supervisor_socket"]))
+        processes = bench_processes(bench.path, process_manager(module.params))
         last = Journal(Path(module.params["state_dir"])).last
         config = bench.config()
         urls = last["to"] if last else {key: config[key] for key in PURPOSE_KEYS.values() if key in config}

@@ -95,11 +95,15 @@ PHASES = {"prepare": "Move", "live": SWEEP, "history": "History"}
 
 
 def moved_keys(move: dict[str, Any]) -> list[str]:
-    """Which of redis_cache and redis_queue name another server after the move."""
+    """Which of redis_cache and redis_queue name another server after the move, and one that is not retired yet."""
+    record = move.get("retired", {})
+    swept = [] if "restored" in record else [program["key"] for program in record.get("programs", {}).values()]
     return [
         key
         for key in (QUEUE_KEY, CACHE_KEY)
-        if key in move["to"] and not same_store(move["from"].get(key, move["to"][key]), move["to"][key])
+        if key in move["to"]
+        and key not in swept
+        and not same_store(move["from"].get(key, move["to"][key]), move["to"][key])
     ]
 
 

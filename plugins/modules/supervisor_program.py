@@ -80,7 +80,8 @@ import os
 import xmlrpc.client
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import Process, Supervisor
+from ansible_collections.benchfly.stores.plugins.module_utils.process_manager import Process
+from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import Supervisor
 
 RUNNING = {"RUNNING", "STARTING", "BACKOFF"}
 ENDED = {"STOPPED", "EXITED", "FATAL"}

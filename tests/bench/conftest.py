@@ -16,6 +16,10 @@ from typing import Any
 
 import pytest
 import redis
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import Bench
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_retire import amiss
+from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import Supervisor
 from demo.load import Account, Load, account
 from demo.standin import StandinBench
 from tests.orphans import end
@@ -58,7 +62,12 @@ class Moving:
         command = [str(BIN / "ansible-playbook"), "-i", str(self.inventory), str(ROOT / f"playbooks/{verb}.yml")]
         command += ["-e", json.dumps({**self.variables, **variables}), *options]
         home = self.bench.root / "ansible"
-        environment = {**os.environ, "ANSIBLE_HOME": str(home), "ANSIBLE_ASYNC_DIR": str(home / "async")}
+        environment = {
+            **os.environ,
+            "ANSIBLE_SHOW_CUSTOM_STATS": "1",
+            "ANSIBLE_HOME": str(home),
+            "ANSIBLE_ASYNC_DIR": str(home / "async"),
+        }
         return subprocess.Popen(
             command,
             cwd=ROOT,
@@ -82,6 +91,11 @@ class Moving:
         output, _ = process.communicate(timeout=self.patience)
         assert process.returncode != 0, output
         return " ".join(output.split())
+
+    def amiss(self) -> list[str]:
+        """What `status` would say is not as the journal has it."""
+        manager = Supervisor(str(self.bench.supervisor_socket))
+        return amiss(Bench(self.bench.path), manager, Journal(self.state_dir))
 
     def wait_until_idle(self, seconds: float = 120) -> None:
         """Wait until no job of the bench waits or runs."""
@@ -168,6 +182,7 @@ def _inventory(bench: StandinBench, engine: str, cache: Server, queue: Server) -
     }
     variables = {
         "frappe_bench_name": "standin",
+        "frappe_bench_local_facts": False,
         "frappe_bench_path": str(bench.path),
         "frappe_bench_supervisor_socket": str(bench.supervisor_socket),
         "frappe_bench_cache_store": "new-cache",

@@ -37,7 +37,7 @@ def test_there_and_back_under_load(moving: Moving) -> None:
     output = moving.run("migrate", frappe_bench_canary=True)
     assert moving.move["state"] == "done"
     assert json.loads(config.read_bytes())["redis_queue"].endswith(f"@127.0.0.1:{moving.stores['queue'].port}")
-    assert [process.state for process in moving.bench.processes()] == ["RUNNING"] * 7
+    assert [process.state for process in moving.bench.processes()] == ["RUNNING"] * 5, "its own redis has gone"
     moving.run("verify")
     assert "changed=0" in moving.run("migrate"), "a bench that is there already has nothing to move"
 
@@ -64,6 +64,7 @@ def test_a_killed_controller_is_resumed_or_taken_back(moving: Moving, verb: str)
     if verb == "rollback":
         moving.run("migrate")
     phases = ["Stop consumers", "Write the new stores", "Restart socketio", "Sweep", "History"]
+    phases += ["Retire"] if verb == "migrate" else []
     for number, phase in enumerate(phases):
         kill_at(moving, verb, phase)
         other = "rollback" if verb == "migrate" else "migrate"

@@ -151,7 +151,7 @@ def two_managers(look: Look) -> Iterator[Finding]:
     if (
         units
         and (look.bench.path / "config/supervisor.conf") in files
-        and any(":" in p["name"] for p in look.processes)
+        and not any("@" in p["name"] for p in look.processes)  # as systemd's workers are named
     ):
         yield Finding(NOTE, f"{units[0]} and others are units for this bench, which supervisord runs; disable them")
 

@@ -50,6 +50,9 @@ def move(run: Run, outcome: Outcome) -> RenderableType:
     """Whether each bench moved, and what its canary saw."""
     lines = [Text(_moved(bench, "", entry)) for bench, entry in outcome.data.get("migrate", {}).items()]
     lines += [Text(_moved(bench, " back", entry)) for bench, entry in outcome.data.get("rollback", {}).items()]
+    for bench, entry in outcome.data.get("migrate", {}).items():
+        lines += [Text(f"{bench}: retired {program}.") for program in entry.get("retired", ())]
+        lines += [Text(f"{bench}: {reason}.") for reason in entry.get("kept", ())]
     lines += [Text(f"Report: {path}") for path in reports.moves(run)]
     return Group(*lines) if lines else ""
 
@@ -76,6 +79,13 @@ def status(run: Run, outcome: Outcome) -> RenderableType:
         for host, entry in outcome.data.get("status", {}).items()
     ]
     tables: list[RenderableType] = [plain_table(("Bench", "Host", "Cache", "Queue", "Last move"), rows)] if rows else []
+    amiss = [
+        (entry["bench"], host, text)
+        for host, entry in outcome.data.get("status", {}).items()
+        for text in entry["facts"].get("amiss", ())
+    ]
+    if amiss:
+        tables.append(plain_table(("Bench", "Host", "Not as the journal says"), amiss))
     hosts: Mapping[str, Any] = outcome.data.get("stores", {})
     if hosts:
         states = [

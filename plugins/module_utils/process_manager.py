@@ -1,0 +1,53 @@
+"""What runs a bench's processes, supervisord or systemd: the interface that both have."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process: `name` is `group:program`, `state` in supervisor's words: RUNNING, STOPPED, STOPPING, FATAL, ..."""
+
+    name: str
+    state: str
+    pid: int
+    started: int  # unix time, seconds; 0 when it never ran or is not known
+
+    @property
+    def group(self) -> str:
+        return self.name.partition(":")[0]
+
+    @property
+    def program(self) -> str:
+        return self.name.partition(":")[2]
+
+
+class ProcessManager:
+    """Every method may raise OSError when the manager does not answer, or refuses."""
+
+    def processes(self) -> list[Process]:
+        """Every process it knows, in its own order."""
+        raise NotImplementedError
+
+    def stop(self, name: str) -> None:
+        """Ask for a warm stop and return at once: the process gets TERM, and what it has started does not."""
+        raise NotImplementedError
+
+    def start(self, name: str) -> None:
+        """Start and return at once."""
+        raise NotImplementedError
+
+    def signal(self, name: str, signal: str) -> None:
+        """Send a signal by name, e.g. HUP, to a running process."""
+        raise NotImplementedError
+
+    def wait(self, names: set[str], states: set[str], timeout: float) -> list[Process]:
+        """Wait until every named process is in one of `states`; return those that are not when time is up."""
+        deadline = time.monotonic() + timeout
+        while True:
+            late = [process for process in self.processes() if process.name in names and process.state not in states]
+            if not late or time.monotonic() >= deadline:
+                return late
+            time.sleep(0.1)
