@@ -92,6 +92,7 @@ def _inventory(benches: dict[str, StandinBench], stores: dict[str, Any]) -> dict
             "vars": {
                 "frappe_bench_name": name,
                 "frappe_bench_path": str(bench.path),
+                "frappe_bench_local_facts": False,
                 "frappe_bench_supervisor_socket": str(bench.supervisor_socket),
                 "frappe_bench_cache_store": f"{name}-cache",
                 "frappe_bench_queue_store": f"{name}-queue",
