@@ -110,9 +110,9 @@ class Moving:
         """End the load, let the queue run empty, and count."""
         requests = load.stop()
         assert [request for request in requests if not request.ok] == []
-        self.wait_until_idle()
+        self.wait_until_idle(self.patience / 2)
         scheduled = self.bench.scheduled()
-        self.wait_until_idle()
+        self.wait_until_idle(self.patience / 2)
         return account(requests, self.bench.executions(), scheduled)
 
 

@@ -71,7 +71,7 @@ def test_a_bench_moves_there_and_back(moving: Moving, names: Names) -> None:
     for way in (names, names[::-1]):
         note(way, move="failed")
     moving.patience = 900
-    load = moving.load(enqueues=20, pages=2)
+    load = moving.load(enqueues=5, pages=2)
     time.sleep(2)
     for verb in ("migrate", "rollback"):
         moving.run(verb)
