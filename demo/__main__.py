@@ -104,7 +104,7 @@ def benchmark(former_cache: str) -> list[str]:
         "benchmark_allow_data": ["former-cache", "demo-cache"],
         "benchmark_rounds": 8,
         "benchmark_rounds_most": 8,
-        "benchmark_seconds": 1.0,
+        "benchmark_seconds": 0.7,
     }
     return ["-e", json.dumps(values)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.rounds import rounds_needed
@@ -15,9 +16,10 @@ def benchmark_schedule(
 ) -> list[dict[str, Any]]:
     """Every store once per round, in an order of its own in each, so that what changes with time favours none.
 
-    With a `twin` the first store, the baseline, is played twice: what it differs from itself by is the noise.
+    With a `twin` every store is played twice: what it differs from itself by is the noise. All of them, since a store
+    that is played more often than another is no longer its equal.
     """
-    names = [*stores, stores[0]] if twin and stores else list(stores)
+    names = [*stores, *stores] if twin else list(stores)
     return [
         {"round": number, "store": store}
         for number in range(int(first), int(first) + int(rounds))
@@ -31,17 +33,18 @@ def benchmark_further_rounds(trials: Sequence[Mapping[str, Any]], precision: flo
     Of the trials of the first rounds; of several stores the one that needs most of them decides. With those there were
     it will be no more than `most`.
     """
-    rates: dict[tuple[int, str], float] = {}
+    rates: dict[tuple[int, str], list[float]] = {}
     for trial in trials:
         if trial["measurement"] and not trial["invalid"]:
-            rates.setdefault((trial["round"], trial["store"]), math.log(trial["measurement"]["ops_per_second"]))
+            rates.setdefault((trial["round"], trial["store"]), []).append(trial["measurement"]["ops_per_second"])
+    means = {key: fmean(map(math.log, values)) for key, values in rates.items()}
     rounds = sorted({trial["round"] for trial in trials})
     stores = sorted({trial["store"] for trial in trials})
     needed = len(rounds)
     for number, one in enumerate(stores):
         for other in stores[number + 1 :]:
-            both = [at for at in rounds if (at, one) in rates and (at, other) in rates]
-            needed = max(needed, rounds_needed([rates[at, one] - rates[at, other] for at in both], float(precision)))
+            both = [at for at in rounds if (at, one) in means and (at, other) in means]
+            needed = max(needed, rounds_needed([means[at, one] - means[at, other] for at in both], float(precision)))
     return max(0, min(int(most), needed) - len(rounds))
 
 

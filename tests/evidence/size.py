@@ -61,7 +61,7 @@ def _made(minutes: int) -> Run:
     files = {"memtier.json": text, "memtier.stderr": ""}
     measurement = asdict(parse("memtier_benchmark", Output(("memtier_benchmark ...",), files), "made up"))
     files |= {f"others/{number}.json": text for number in range(2, HOSTS + 1)}
-    names, rounds = [server.name for server in sample.benchmark().stores], minutes * 60 // SECONDS // 3
+    names, rounds = [server.name for server in sample.benchmark().stores], minutes * 60 // SECONDS // 4
     trials = [
         {**entry, "measurement": measurement, "invalid": [], "started": sample.START + SECONDS * number}
         | {"series": [48_000 + number + second for second in range(SECONDS)]}

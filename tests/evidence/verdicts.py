@@ -132,14 +132,14 @@ def figures(done: list[Mapping[str, Any]], lengths: Mapping[str, Any]) -> dict[s
 
 
 def _trials(stores: Mapping[str, Store], requests: int, rounds: int, seed: int, first: int = 1) -> Iterator[Trial]:
-    """As benchmark.yml plays them; a lot says which of a round's two trials of the baseline is the twin."""
+    """As benchmark.yml plays them; a lot says which of a store's two trials in a round is the twin."""
     lot = random.Random(f"{seed} {first}")
     schedule = benchmark_schedule(list(stores), rounds, seed, first, twin=True)
     for number in range(first, first + rounds):
-        twins = iter(lot.sample([True, False], 2))
+        twins = {store: iter(lot.sample([True, False], 2)) for store in stores}
         for entry in (each for each in schedule if each["round"] == number):
             measurement = parse("redis-benchmark", stores[entry["store"]].play(requests), "evidence")
-            yield Trial(number, entry["store"], measurement, (), twin=entry["store"] == "old" and next(twins))
+            yield Trial(number, entry["store"], measurement, (), twin=next(twins[entry["store"]]))
 
 
 def _rate(trial: Trial) -> float:

@@ -71,10 +71,10 @@ def test_two_stores_with_what_is_at_hand(tmp_path: Path, pair: tuple[Server, Ser
     assert [(server.name, server.engine) for server in measured.stores] == [("old", "redis"), ("new", "redis")]
     rounds = {trial.round for trial in measured.trials}
     assert rounds in ({*range(1, 5)}, {*range(1, 6)}, {*range(1, 7)})
-    assert len(measured.trials) == 3 * len(rounds) == 3 * sum(trial.twin for trial in measured.trials)
+    assert len(measured.trials) == 4 * len(rounds) == 2 * sum(trial.twin for trial in measured.trials)
     assert all(trial.valid for trial in measured.trials), measured.trials
     assert measured.seed == 7
-    assert len({tuple(t.store for t in measured.trials[at : at + 3]) for at in range(0, 12, 3)}) > 1
+    assert len({tuple(t.store for t in measured.trials[at : at + 4]) for at in range(0, 16, 4)}) > 1
     assert any(PREFIX in line for line in measured.command_lines("old")) or measured.generator == "python-client"
     rows = compare(measured.trials, ["old", "new"]).rows
     assert all(row.spread and row.spread.low > 0 for row in rows)

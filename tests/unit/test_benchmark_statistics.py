@@ -96,7 +96,7 @@ def test_rounds_of_a_playbooks_trials() -> None:
         return [
             {"round": number, "store": store, "measurement": {"ops_per_second": rate}, "invalid": []}
             for number, value in enumerate(rates, 1)
-            for store, rate in (("old", 100.0), ("old", 1.0), ("new", value))  # the second is a twin
+            for store, rate in (("old", 100.0), ("old", 100.0), ("new", value), ("new", value))
         ]
 
     steady = [101.0, 100.5, 99.5, 100.0, 100.2, 99.9, 100.1, 99.0]

@@ -66,8 +66,8 @@ def test_rows_of_a_benchmark_and_its_noise() -> None:
     for _ in range(2):  # again is as once
         benchmarks.store("run-1", benchmark, comparison)
     trials = benchmarks.trials("run-1")
-    assert len(trials) == len(benchmark.trials) == 30
-    assert sum(trial.twin for trial in trials) == 10
+    assert len(trials) == len(benchmark.trials) == 40
+    assert sum(trial.twin for trial in trials) == 20
     assert [json.loads(trial.invalid) for trial in trials if trial.invalid != "[]"] == [["318 keys evicted"]]
     rows = {row.metric: row for row in benchmarks.comparisons("run-1")}
     throughput = rows["ops_per_second"]

@@ -60,7 +60,7 @@ def test_rows_come_back_as_they_are_here(bucket: Bucket, capsys: pytest.CaptureF
     assert code == 0 and f"team/benchfly/trials/run={run.id}/rows.jsonl" in pushed["keys"]
     bucket.push(run.id, run.folder)  # again is as once
     there = [row for row in bucket.rows("trials") if row["run"] == run.id]
-    assert len(there) == 30
+    assert len(there) == 40
     with pytest.raises(SystemExit, match="0"):
         cli.main(["results", "export", "trials", "--format", "json", "--run", run.id])
     assert json.loads(capsys.readouterr().out) == there

@@ -1,8 +1,9 @@
 """What trials of several stores say of each other. Pure: trials in, verdicts out.
 
-Trials are paired by round, so that what slowed the machine for a while slowed both. A difference is claimed only if its
-interval leaves out "none", if it is still there when corrected for the number of comparisons, and if it is more than
-what the baseline differs from itself by: the noise floor.
+Trials are paired by round, so that what slowed the machine for a while slowed both. Every store is played as often as
+every other: one that is played twice as often is the slower one for it, where processes compete for a CPU. A difference
+is claimed only if its interval leaves out "none", if it is still there when corrected for the number of comparisons,
+and if it is more than what stores differ from themselves by: the noise floor.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import median
+from statistics import fmean, geometric_mean, median
 
 from benchfly.benchmark.statistics import ERROR_RATE, Estimate, estimate, holm, rounds_for
 from benchfly.benchmark.trials import Trial
@@ -159,36 +160,60 @@ class Comparison:
 def compare(trials: Sequence[Trial], stores: Sequence[str], floors: Floors | None = None) -> Comparison:
     """Compare the stores with the first of them. Invalid trials are left out, with the round they leave unpaired.
 
-    The floor of a metric is the larger of what the baseline's twin shows and what is given in `floors`.
+    The floor of a metric is what the stores' twins show; without twins, what is given in `floors`.
     """
-    known = noise(trials, stores[0])
-    floors = {
-        field: max(known.get(field, 0.0), (floors or {}).get(field, 0.0)) for field in {**known, **(floors or {})}
-    }
+    known = {store: {**(floors or {}), **noise(trials, (stores[0], store))} for store in stores}
     rows = []
     for metric in METRICS:
         figures = {store: by_round(trials, store, metric) for store in stores}
         baseline = figures[stores[0]]
         for store in stores:
-            ratio = None if store == stores[0] else _ratio(figures[store], baseline, floors.get(metric.field))
+            ratio = None if store == stores[0] else _ratio(figures[store], baseline, known[store].get(metric.field))
             rows.append(Row(metric, store, Spread.of(figures[store].values()), ratio))
     return Comparison(stores[0], tuple(_corrected(rows)))
 
 
-def noise(trials: Sequence[Trial], store: str) -> dict[str, float]:
-    """What a store that was played twice a round may differ from itself by: the far end of that interval."""
+def noise(trials: Sequence[Trial], stores: Iterable[str]) -> dict[str, float]:
+    """What stores that were played twice a round differ from themselves by: the far end of that interval.
+
+    Of two stores the mean of both differences, which is spread as the difference between the two is if they are equal.
+    """
     floors = {}
     for metric in METRICS:
-        itself = _ratio(by_round(trials, store, metric, twin=True), by_round(trials, store, metric), None)
-        if itself.estimate is not None:
-            floors[metric.field] = max(abs(itself.estimate.low), abs(itself.estimate.high))
+        apart = [_apart(trials, store, metric) for store in dict.fromkeys(stores)]
+        rounds = sorted(set.intersection(*(set(each) for each in apart)))
+        found = estimate([fmean(each[number] for each in apart) for number in rounds])
+        if found is not None:
+            floors[metric.field] = max(abs(found.low), abs(found.high))
     return floors
 
 
-def by_round(trials: Sequence[Trial], store: str, metric: Metric, twin: bool = False) -> Figures:
-    """The figure of a store's valid trial in each round, or of its twin's."""
-    valid = (trial for trial in trials if trial.store == store and trial.twin == twin and trial.valid)
-    return {trial.pair: float(getattr(trial.measurement, metric.field)) for trial in valid}
+def by_round(trials: Sequence[Trial], store: str, metric: Metric) -> Figures:
+    """The figure of a store in each round: of its two trials the geometric mean, if both are valid."""
+    figures: dict[tuple[int, int, float], float] = {}
+    for number, found in _valid(trials, store).items():
+        values = [float(getattr(trial.measurement, metric.field)) for trial in found]
+        figures[number] = geometric_mean(values) if len(values) > 1 and min(values) > 0 else min(values)
+    return figures
+
+
+def _apart(trials: Sequence[Trial], store: str, metric: Metric) -> Figures:
+    """The logarithm of the ratio of a store's two trials in each round that has both."""
+    apart: dict[tuple[int, int, float], float] = {}
+    for number, found in _valid(trials, store).items():
+        values = {trial.twin: float(getattr(trial.measurement, metric.field)) for trial in found}
+        if len(values) == 2 and min(values.values()) > 0:
+            apart[number] = math.log(values[True] / values[False])
+    return apart
+
+
+def _valid(trials: Sequence[Trial], store: str) -> dict[tuple[int, int, float], list[Trial]]:
+    """The trials of a store by round, without rounds in which one does not count."""
+    found: dict[tuple[int, int, float], list[Trial]] = {}
+    for trial in trials:
+        if trial.store == store:
+            found.setdefault(trial.pair, []).append(trial)
+    return {number: some for number, some in found.items() if all(trial.valid for trial in some)}
 
 
 def _ratio(figures: Figures, baseline: Figures, floor: float | None) -> Ratio:

@@ -65,7 +65,7 @@ class ComparisonRow:
 
 def store(run: str, benchmark: Benchmark, comparison: Comparison) -> None:
     """Keep a benchmark's trials, what they came to, and the noise floor they show; again is as once."""
-    floors = noise(benchmark.trials, benchmark.stores[0].name)
+    floors = noise(benchmark.trials, [server.name for server in benchmark.stores[:2]])
     now, where = datetime.now(UTC).isoformat(), (host_class(benchmark), load_class(benchmark))
     with transaction() as connection:
         for kind, table, rows in (
