@@ -164,7 +164,7 @@ def test_the_same_as_markdown_and_as_data() -> None:
     assert re.search(
         r"\| Throughput \| shop-cache \| [\d,]+ \| [\d,]+ to [\d,]+ \| 1\.2\d \| .* \| higher \|", markdown
     )
-    assert "- Not counted: round shop-cache" in markdown and "SHA-256 3b1f3b1f" in markdown
+    assert re.search(r"- Not counted: round [12], shop-cache", markdown) and "SHA-256 3b1f3b1f" in markdown
     (throughput,) = [row for row in found["comparison"] if row["metric"] == "ops_per_second" and row["ratio"]]
     assert f"{throughput['ratio']['median']:.2f}" in markdown and throughput["better"] is True
     assert len(found["claims"]) == 23 * 4
