@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
 # ssl.VERIFY_X509_PARTIAL_CHAIN, which has a name from Python 3.10 on: a certificate is trusted without its issuer.
@@ -42,10 +42,21 @@ class Connection:
 
     def call(self, *words: str) -> Any:
         """Run one command and return its reply: str, int, None or a list of these."""
-        encoded = [word.encode() for word in words]
-        request = b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded)
-        self._socket.sendall(b"*%d\r\n%s" % (len(encoded), request))
-        return self._reply()
+        self.send(words)
+        return self.reply()
+
+    def send(self, *commands: Sequence[str]) -> None:
+        """Send commands at once; `reply` gives the reply of each, in order."""
+        self._socket.sendall(b"".join(map(_encoded, commands)))
+
+    @property
+    def local(self) -> bool:
+        """Whether the server is on this host: both ends of the connection have one address."""
+        return bool(self._socket.getsockname()[0] == self._socket.getpeername()[0])
+
+    def wait_at_most(self, seconds: float) -> None:
+        """How long a reply may take; then, and only then, socket.timeout is raised."""
+        self._socket.settimeout(seconds)
 
     def info(self) -> dict[str, str]:
         """Every field of INFO."""
@@ -57,7 +68,8 @@ class Connection:
         answer = self.call("CONFIG", "GET", name)
         return str(answer[1]) if answer else None
 
-    def _reply(self) -> Any:
+    def reply(self) -> Any:
+        """The next reply, or message of a subscription."""
         line = self._replies.readline()
         if not line.endswith(b"\r\n"):
             raise ConnectionResetError("the server closed the connection")
@@ -69,8 +81,13 @@ class Connection:
         if kind == b"$":
             return None if rest == "-1" else self._replies.read(int(rest) + 2)[:-2].decode(errors="replace")
         if kind == b"*":
-            return None if rest == "-1" else [self._reply() for _ in range(int(rest))]
+            return None if rest == "-1" else [self.reply() for _ in range(int(rest))]
         return rest
+
+
+def _encoded(words: Sequence[str]) -> bytes:
+    parts = [word.encode() for word in words]
+    return b"*%d\r\n%s" % (len(parts), b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts))
 
 
 def to_store(spec: Mapping[str, Any]) -> Connection:

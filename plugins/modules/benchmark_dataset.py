@@ -32,6 +32,10 @@ options:
     description: Name of the workload, for messages.
     type: str
     default: workload
+  scale:
+    description: What the workload's data, clients, rates and time are multiplied by.
+    type: float
+    default: 1.0
   generator:
     description: The load generator that will read the data; each numbers items in its own way.
     type: str
@@ -63,8 +67,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 server:
-  description: Name, address, engine and version of the store, how many keys it holds that no benchmark made, and, once
-    it is filled, how much memory the data took.
+  description:
+    - Name, address, engine and version of the store, and how many keys it holds that no benchmark made
+      (C(foreign_keys)).
+    - Whether it is on the host that asks (C(local)), and what CONFIG GET says of what changes its speed (C(settings)).
+    - Once it is filled how many C(items) there are, and how much of its memory they took, C(memory_bytes).
   returned: success
   type: dict
 removed:
@@ -93,7 +100,7 @@ def refusal(connection: Connection, workload: Workload, foreign: int, allow_data
             f"holds {foreign} keys that no benchmark made. A benchmark takes processor time and memory from whoever "
             "uses them. If that is wanted, name the store in benchmark_allow_data"
         )
-    needed, room = 2 * workload.bytes, store.room(connection)
+    needed, room = 2 * workload.bytes, store.room(connection)  # small values take twice their size
     if room is not None and room < needed:
         return (
             f"has {max(room, 0) >> 20} MiB left of its memory limit; the data needs {needed >> 20} MiB, so others "
@@ -109,6 +116,7 @@ def main() -> None:
             "url": {"type": "str", "required": True, "no_log": True},
             "workload": {"type": "dict", "required": True},
             "workload_name": {"type": "str", "default": "workload"},
+            "scale": {"type": "float", "default": 1.0},
             "generator": {"type": "str", "choices": list(GENERATORS), "default": "python-client"},
             "allow_data": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -118,7 +126,7 @@ def main() -> None:
     given = module.params
     fill = given["state"] == "present"
     try:
-        workload = parse(given["workload_name"], given["workload"])
+        workload = parse(given["workload_name"], given["workload"], given["scale"])
         with store.connect(Target.from_url(given["url"])) as connection:
             foreign = store.foreign_keys(connection)
             reason = refusal(connection, workload, foreign, given["allow_data"]) if fill else ""
@@ -129,12 +137,16 @@ def main() -> None:
                 "at": redact(given["url"]),
                 **store.describe(connection.info()),
                 "foreign_keys": foreign,
+                "local": connection.local,
+                "settings": store.settings(connection),
             }
             removed = 0 if module.check_mode else store.remove(connection)
             if fill and not module.check_mode:
                 before = store.used_memory(connection)
-                store.fill(connection, workload, GENERATORS[given["generator"]])
-                server["memory_bytes"] = max(0, store.used_memory(connection) - before)
+                if workload.filled:
+                    store.fill(connection, workload, GENERATORS[given["generator"]])
+                    server["items"] = sum(family.items for family in workload.families)
+                    server["memory_bytes"] = max(0, store.used_memory(connection) - before)
     except (OSError, ReplyError) as error:
         module.fail_json(msg=f"store {given['store']} at {redact(given['url'])} cannot be used: {error}")
     except (ValueError, WorkloadError) as error:

@@ -11,7 +11,8 @@ short_description: Find a load generator
 version_added: 0.1.0
 description:
   - Looks for memtier_benchmark, valkey-benchmark and redis-benchmark, in this order, and says which one a benchmark
-    will use. Where none is installed it is C(python-client), which comes along and is slow.
+    will use. Where none is installed that can play the workload it is C(python-client), which comes along, plays
+    everything, and is slow.
 author: The benchfly authors
 options:
   name:
@@ -20,7 +21,7 @@ options:
     choices: [auto, memtier_benchmark, valkey-benchmark, redis-benchmark, python-client]
     default: auto
   path:
-    description: Where it is, if not on PATH.
+    description: Where it is, if not on PATH. For C(python-client) a Python that has RQ, if the workload is of jobs.
     type: str
     default: ""
   urls:
@@ -28,6 +29,18 @@ options:
     type: list
     elements: str
     required: true
+  workload:
+    description: The workload, as in its YAML file.
+    type: dict
+    required: true
+  workload_name:
+    description: Name of the workload, for messages.
+    type: str
+    default: workload
+  scale:
+    description: What the workload's data, clients, rates and time are multiplied by.
+    type: float
+    default: 1.0
 attributes:
   check_mode:
     description: Only looks.
@@ -40,11 +53,19 @@ EXAMPLES = r"""
     urls:
       - redis://cache1:13000
       - redis://cache2:13000
+    workload: "{{ lookup('ansible.builtin.file', 'workloads/frappe-site.yml') | from_yaml }}"
 """
 
 RETURN = r"""
 generator:
   description: Its name, path, version, and what a reader of its figures must know (C(caveat)).
+  returned: success
+  type: dict
+workload:
+  description:
+    - What is to be played, scaled. C(points) are the pairs of clients and operations per second offered (0 in a closed
+      loop), C(seconds) of each trial, C(rounds), C(warm_up) in seconds, C(windows), the C(loop), whether the data is
+      C(filled) in before, and what it is C(invalidated_by).
   returned: success
   type: dict
 """
@@ -56,6 +77,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generato
     NoGeneratorError,
     choose,
 )
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import parse
 
 
 def main() -> None:
@@ -64,21 +86,36 @@ def main() -> None:
             "name": {"type": "str", "choices": ["auto", *GENERATORS], "default": "auto"},
             "path": {"type": "str", "default": ""},
             "urls": {"type": "list", "elements": "str", "required": True, "no_log": True},
+            "workload": {"type": "dict", "required": True},
+            "workload_name": {"type": "str", "default": "workload"},
+            "scale": {"type": "float", "default": 1.0},
         },
         supports_check_mode=True,
     )
+    given = module.params
     try:
-        password = any(Target.from_url(url).password for url in module.params["urls"])
-        generator, program = choose(module.params["name"], module.params["path"], password)
+        workload = parse(given["workload_name"], given["workload"], given["scale"])
+        password = any(Target.from_url(url).password for url in given["urls"])
+        generator, program = choose(given["name"], given["path"], password, workload)
     except (ValueError, NoGeneratorError) as error:
         module.fail_json(msg=str(error))
     found = {
         "name": generator.name,
         "path": program.path,
         "version": program.version,
-        "caveat": generator.caveat,
+        "caveat": " ".join([generator.caveat, *generator.approximations(workload)]).strip(),
     }
-    module.exit_json(changed=False, generator=found)
+    wanted = {
+        "points": workload.points,
+        "seconds": workload.seconds,
+        "rounds": workload.rounds,
+        "warm_up": workload.warm_up,
+        "windows": workload.windows,
+        "loop": workload.loop,
+        "filled": workload.filled,
+        "invalidated_by": workload.invalidated_by,
+    }
+    module.exit_json(changed=False, generator=found, workload=wanted)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright (c) 2026 The benchfly authors
 # MIT License (see LICENSE)
-"""Plays a workload on a store once, and says what came of it."""
+"""Plays a workload on a store once, or its part of that, and says what came of it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ short_description: Play a workload on a store once
 version_added: 0.1.0
 description:
   - Runs a load generator on data that M(benchfly.stores.benchmark_dataset) put there, and reads what it printed.
-  - A trial that had an error reply, a lost connection, an eviction or a read of a key that was gone is invalid.
-    It is reported as such, with its reasons, and does not fail the task.
+    Several hosts and processes share the clients and the rate; P(benchfly.stores.benchmark_merge#filter) puts what they
+    measured together.
+  - A trial that had an error reply, a lost connection, an eviction or a read of a key that was gone is invalid, unless
+    the workload says otherwise. It is reported as such, with its reasons, and does not fail the task.
 author: The benchfly authors
 options:
   store:
@@ -31,6 +33,10 @@ options:
     description: Name of the workload, for messages.
     type: str
     default: workload
+  scale:
+    description: What the workload's data, clients, rates and time are multiplied by.
+    type: float
+    default: 1.0
   generator:
     description: Name of the load generator.
     type: str
@@ -44,8 +50,36 @@ options:
     description: How long to play. Programs that play a number of requests get as many as should take so long.
     type: float
     default: 2
+  clients:
+    description: Connections of all hosts and processes; 0 for the first number of the workload.
+    type: int
+    default: 0
   rate:
-    description: Operations per second that a warm-up reached, for such programs; 0 if there was none.
+    description: Operations per second offered by all of them in an open loop; 0 for a closed loop.
+    type: float
+    default: 0
+  expected:
+    description: Operations per second that a warm-up reached (or 0), for programs that play a number of requests.
+    type: float
+    default: 0
+  windows:
+    description: In how many windows of the same length, one after the other, which are measured each.
+    type: int
+    default: 1
+  processes:
+    description: Processes on each host.
+    type: int
+    default: 1
+  host:
+    description: Number of this host among those that make load, from 0.
+    type: int
+    default: 0
+  hosts:
+    description: Number of hosts that make load.
+    type: int
+    default: 1
+  start_at:
+    description: When to begin (Unix time, by this host's clock), so that all hosts begin together; 0 for at once.
     type: float
     default: 0
   shared:
@@ -54,6 +88,10 @@ options:
     default: false
   round:
     description: Number of the round, given back.
+    type: int
+    default: 0
+  seed:
+    description: What random keys are drawn from, by programs that take it.
     type: int
     default: 0
 attributes:
@@ -75,29 +113,89 @@ EXAMPLES = r"""
 RETURN = r"""
 trial:
   description:
-    - The round, the store, what was measured (operations, seconds, ops_per_second, p50_ms, p95_ms, p99_ms, errors;
-      null when there is nothing to read), and why it is invalid (empty when it is not).
+    - The round, the store, when it began (C(started), Unix time), how many cores a process took (C(cpu)), and why
+      it is invalid (empty when it is not).
   returned: success
   type: dict
-output:
-  description: Exact command lines, and what each program printed, by file name.
+outputs:
+  description:
+    - Of each process the exact command lines, and what was printed, by file name; all processes of the first window,
+      then those of the second.
   returned: success
-  type: dict
+  type: list
+  elements: dict
 """
 
+import multiprocessing
+import os
+import time
 from dataclasses import asdict
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import redact
-from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import store
-from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import Output, OutputError, Target
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import store, trial
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import (
+    Generator,
+    Load,
+    Output,
+    OutputError,
+    Program,
+    Target,
+)
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generators import (
     GENERATORS,
     NoGeneratorError,
     choose,
 )
-from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import WorkloadError, parse
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import (
+    Workload,
+    WorkloadError,
+    parse,
+)
 from ansible_collections.benchfly.stores.plugins.module_utils.store_resp import ReplyError
+
+
+def play(generator: Generator, program: Program, target: Target, workload: Workload, loads: list[Load]) -> list[Output]:
+    """Each load in a process of its own, all at once. Raises what the first one raises."""
+    if len(loads) == 1:
+        return [generator.run(program, target, workload, loads[0])]
+    with multiprocessing.get_context("fork").Pool(len(loads)) as pool:
+        outputs = pool.starmap(generator.run, [(program, target, workload, load) for load in loads])
+        pool.close()
+        pool.join()  # what they used is counted only then
+    return outputs
+
+
+def measure(given: dict[str, Any], workload: Workload, target: Target, outputs: list[Output]) -> dict[str, Any]:
+    """What this host has to tell of the trial; `outputs` get what its processes left, readable or not.
+
+    Raises OSError, ReplyError, OutputError, NoGeneratorError.
+    """
+    generator, program = choose(given["generator"], given["path"], bool(target.password), workload)
+    load = Load(
+        seconds=given["seconds"] / given["windows"],
+        clients=given["clients"] or workload.clients[0],
+        rate=given["rate"],
+        expected=given["expected"],
+        items=workload.items,
+        seed=given["seed"] + given["round"] * 1000,
+    )
+    processes = given["processes"]
+    loads = trial.shares(load, given["hosts"] * processes)[given["host"] * processes :][:processes]
+    if not loads:  # fewer clients than processes
+        return {"started": time.time(), "cpu": 0.0, "invalid": []}
+    time.sleep(max(0.0, min(60.0, given["start_at"] - time.time())))
+    started, before, used = time.time(), store.counters(target), sum(os.times()[:4])
+    for _ in range(given["windows"]):
+        outputs += play(generator, program, target, workload, loads)
+    cpu = (sum(os.times()[:4]) - used) / (time.time() - started) / len(loads)
+    after = store.counters(target)
+    errors = sum(generator.parse(output).measurement.errors for output in outputs)
+    # The server counts what all hosts did; the first one tells it.
+    counted = (before, after) if given["host"] == 0 else (before, before)
+    objections = store.objections(*counted, errors, given["shared"], workload.invalidated_by)
+    return {"started": started, "cpu": round(cpu, 3), "invalid": objections}
 
 
 def main() -> None:
@@ -107,31 +205,35 @@ def main() -> None:
             "url": {"type": "str", "required": True, "no_log": True},
             "workload": {"type": "dict", "required": True},
             "workload_name": {"type": "str", "default": "workload"},
+            "scale": {"type": "float", "default": 1.0},
             "generator": {"type": "str", "choices": list(GENERATORS), "required": True},
             "path": {"type": "str", "default": ""},
             "seconds": {"type": "float", "default": 2},
+            "clients": {"type": "int", "default": 0},
             "rate": {"type": "float", "default": 0},
+            "expected": {"type": "float", "default": 0},
+            "windows": {"type": "int", "default": 1},
+            "processes": {"type": "int", "default": 1},
+            "host": {"type": "int", "default": 0},
+            "hosts": {"type": "int", "default": 1},
+            "start_at": {"type": "float", "default": 0},
             "shared": {"type": "bool", "default": False},
             "round": {"type": "int", "default": 0},
+            "seed": {"type": "int", "default": 0},
         },
     )
     given = module.params
-    trial = {"round": given["round"], "store": given["store"], "measurement": None, "invalid": []}
-    output = Output((), {})
+    found: dict[str, Any] = {"started": time.time(), "cpu": 0.0}
+    outputs: list[Output] = []
     try:
-        workload, target = parse(given["workload_name"], given["workload"]), Target.from_url(given["url"])
-        generator, program = choose(given["generator"], given["path"], bool(target.password))
-        before = store.counters(target)
-        output = generator.run(program, target, workload, given["seconds"], given["rate"])
-        measurement = generator.parse(output)
-        after = store.counters(target)
-        trial["measurement"] = asdict(measurement)
-        trial["invalid"] = store.objections(before, after, measurement.errors, given["shared"])
+        workload = parse(given["workload_name"], given["workload"], given["scale"])
+        found = measure(given, workload, Target.from_url(given["url"]), outputs)
     except (WorkloadError, NoGeneratorError, ValueError) as error:
         module.fail_json(msg=f"store {given['store']}: {error}")
     except (OSError, ReplyError, OutputError) as error:
-        trial["invalid"] = [f"store {redact(given['url'])}: {error}"]
-    module.exit_json(changed=True, trial=trial, output=asdict(output))
+        found["invalid"] = [f"store {redact(given['url'])}: {error}"]
+    result = {"round": given["round"], "store": given["store"], **found}
+    module.exit_json(changed=True, trial=result, outputs=[asdict(output) for output in outputs])
 
 
 if __name__ == "__main__":

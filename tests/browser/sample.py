@@ -91,7 +91,7 @@ WORKLOAD = {
     "description": "Reads and a few writes as a busy Frappe site makes them",
     "clients": 8,
     "items": 1000,
-    "families": {"session": {"type": "hash", "bytes": 400}},
+    "families": {"session": {"shape": "hash-per-site", "bytes": 400}},
     "operations": [
         {"command": "HGET", "family": "session", "share": 90},
         {"command": "HSET", "family": "session", "share": 10},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -35,6 +36,13 @@ class Server:
 
     def _fixed(self) -> list[str]:
         return ["--save", "", "--dir", str(self.folder)]
+
+    def stop(self) -> None:
+        """Let it stand still, with its connections kept."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     def __enter__(self) -> Server:
         for _ in range(400):

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import store
-from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import OutputError, Target
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import Load, OutputError, Target
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generators import GENERATORS
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import PREFIX, Workload, parse
 from tests.orphans import descendants, end
@@ -28,7 +28,8 @@ pytestmark = pytest.mark.stores
 
 ROOT = Path(__file__).parents[2]
 FEW = {"benchmark_rounds": 4, "benchmark_rounds_most": 6, "benchmark_seconds": 0.3, "benchmark_seed": 7}
-QUICK = {"benchmark_rounds": 1, "benchmark_seconds": 0.2, "benchmark_twin": False}
+QUICK = {"benchmark_rounds": 1, "benchmark_seconds": 0.2, "benchmark_twin": False, "benchmark_warm_up": 0.2}
+LOAD = Load(seconds=1.0, clients=8, expected=2000, items=1000)
 
 
 @pytest.fixture
@@ -164,14 +165,15 @@ def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path, pair: tup
         workers = descendants(running.pid)
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()
-    # Ansible's worker is a session of its own: its trial goes on to its end.
-    wait_for(lambda: all(len(server.client.client_list()) == 1 for server in pair))
+    # Ansible's worker is a session of its own: its trial goes on to its end. The sampler is ended by the next run.
+    wait_for(lambda: all(len(server.client.client_list()) <= 2 for server in pair))
     end(workers)
     assert not (tmp_path / "benchmark.json").exists()
     assert all(own_keys(server) > 1000 for server in pair)
     done = play(tmp_path, {**variables, **QUICK})
     assert done.returncode == 0, done.stdout
     assert [server.client.dbsize() for server in pair] == [0, 0]
+    wait_for(lambda: all(len(server.client.client_list()) == 1 for server in pair))
 
 
 def wait_for(condition: Any, seconds: float = 60) -> None:
@@ -194,10 +196,10 @@ def test_every_generator_plays_the_mix_on_the_data_that_was_filled_in(
         with store.connect(target) as connection:
             store.fill(connection, workload, generator)
         before = store.counters(target)
-        measurement = generator.parse(generator.run(program, target, workload, 1.0, 2000))
+        measurement = generator.parse(generator.run(program, target, workload, LOAD)).measurement
         after = store.counters(target)
         assert store.objections(before, after, measurement.errors, shared=False) == []
-        assert measurement.operations > 500
+        assert measurement.operations > 100
         assert measurement.p50_ms <= measurement.p95_ms <= measurement.p99_ms
         played = server.client.info("commandstats")
         shares = {word: played[f"cmdstat_{word}"]["calls"] / measurement.operations for word in ("hget", "get", "set")}
@@ -205,7 +207,7 @@ def test_every_generator_plays_the_mix_on_the_data_that_was_filled_in(
         assert shares["get"] == pytest.approx(0.30, abs=0.1)
         with store.connect(target) as connection:
             assert store.foreign_keys(connection) == 0
-            assert store.remove(connection) == 2002
+            assert store.remove(connection) == 2005
         assert server.client.dbsize() == 0
 
 
@@ -218,14 +220,14 @@ def test_trials_that_must_not_count(tmp_path: Path, workload: Workload, name: st
     with Server(tmp_path, "--maxmemory-policy", "noeviction") as server:
         target = Target.from_url(server.url)
         before = store.counters(target)
-        measurement = generator.parse(generator.run(program, target, workload, 1.0, 2000))  # nothing was filled in
+        measurement = generator.parse(generator.run(program, target, workload, LOAD)).measurement  # nothing filled in
         missing = store.objections(before, store.counters(target), measurement.errors, shared=False)
         assert any("reads of keys that were gone" in objection for objection in missing)
         assert store.objections(before, store.counters(target), measurement.errors, shared=True) == []
 
         server.client.config_set("maxmemory", "1mb")
         try:
-            full = generator.parse(generator.run(program, target, workload, 1.0, 2000))
+            full = generator.parse(generator.run(program, target, workload, LOAD)).measurement
         except OutputError as error:
             assert "OOM" in str(error)
         else:
@@ -242,7 +244,7 @@ def test_evictions_make_a_trial_invalid(tmp_path: Path, workload: Workload) -> N
             store.fill(connection, workload, generator)
         before = store.counters(target)
         server.client.config_set("maxmemory", "6mb")
-        measurement = generator.parse(generator.run(program, target, workload, 1.0, 0))
+        measurement = generator.parse(generator.run(program, target, workload, LOAD)).measurement
         found = store.objections(before, store.counters(target), measurement.errors, shared=True)
         assert any("keys evicted" in objection for objection in found)
 
@@ -275,7 +277,7 @@ def test_a_workload_of_ones_own(tmp_path: Path, pair: tuple[Server, Server]) -> 
                 "description": "one command",
                 "clients": 2,
                 "items": 10,
-                "families": {"flag": {"type": "string", "bytes": 3}},
+                "families": {"flag": {"shape": "string", "bytes": 3}},
                 "operations": [{"command": "GET", "family": "flag", "share": 100}],
             }
         )
@@ -291,4 +293,4 @@ def test_a_workload_of_ones_own(tmp_path: Path, pair: tuple[Server, Server]) -> 
 
     mine.write_text("description: nothing else")
     refused = play(tmp_path, variables)
-    assert "mine.clients is missing" in refused.stdout
+    assert "mine.yml: clients is missing. Needed are clients, description" in refused.stdout

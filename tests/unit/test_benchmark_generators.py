@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import trial, workload
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import Output, Target
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generators import (
     GENERATORS,
@@ -13,11 +14,19 @@ from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generato
     choose,
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.memtier import _squeezed
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import Workload
 
 from benchfly.benchmark.trials import parse
 from benchfly.errors import ResultsError
 
 DATA = Path(__file__).parent.parent / "data/generators"
+GIVEN: dict[str, object] = {
+    "description": "a mix",
+    "clients": 4,
+    "families": {"document": {"shape": "string", "bytes": 100, "items": 50}},
+    "operations": [{"command": "GET", "family": "document", "share": 100}],
+}
+MIX = workload.parse("mix", GIVEN)
 
 
 def recorded(name: str) -> str:
@@ -136,7 +145,7 @@ def test_redis_benchmark_truncated_or_of_several_commands() -> None:
     for text in (whole[:150], whole[: len(whole) // 2], recorded("redis-benchmark-setget.csv")):
         with pytest.raises(ResultsError, match="no output of redis-benchmark --csv"):
             parse("redis-benchmark", redis_benchmark(text), "here")
-    with pytest.raises(ResultsError, match="no output of redis-benchmark"):
+    with pytest.raises(ResultsError, match="no process left a measurement"):
         parse("redis-benchmark", Output((), {}), "here")
 
 
@@ -167,19 +176,58 @@ def test_an_unknown_generator_is_refused() -> None:
 @pytest.mark.parametrize("name", [name for name, generator in GENERATORS.items() if not generator.takes_password])
 def test_a_password_never_goes_into_arguments(name: str) -> None:
     with pytest.raises(NoGeneratorError, match="every user of the host can read"):
-        choose(name, "", password=True)
-    generator, _ = choose("auto", "", password=True)
+        choose(name, "", True, MIX)
+    generator, _ = choose("auto", "", True, MIX)
     assert generator.takes_password
 
 
 def test_a_generator_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(NoGeneratorError, match="nowhere is no memtier_benchmark that runs here"):
-        choose("memtier_benchmark", str(tmp_path / "nowhere"), password=False)
+        choose("memtier_benchmark", str(tmp_path / "nowhere"), False, MIX)
     impostor = tmp_path / "impostor"
     impostor.write_text("#!/bin/sh\necho something else 1.0\n")
     impostor.chmod(0o755)
     with pytest.raises(NoGeneratorError):
-        choose("redis-benchmark", str(impostor), password=False)
+        choose("redis-benchmark", str(impostor), False, MIX)
+
+
+def a_workload(**changes: object) -> Workload:
+    return workload.parse("mix", {**GIVEN, **changes})
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "reason"),
+    [
+        ("redis-benchmark", {"loop": "open", "rate": 100}, "has no open loop"),
+        ("valkey-benchmark", {"loop": "open", "rate": 100}, "has no open loop"),
+        ("redis-benchmark", {"keys": "sequence"}, "wants each of them once"),
+        ("memtier_benchmark", {"storm": {}}, "mixes of commands only"),
+        ("redis-benchmark", {"storm": {}}, "mixes of commands only"),
+    ],
+)
+def test_what_a_generator_cannot_play_it_refuses(name: str, changes: dict[str, object], reason: str) -> None:
+    with pytest.raises(NoGeneratorError, match=f"{name} cannot play mix: .*{reason}"):
+        choose(name, "", False, a_workload(**changes))
+
+
+def test_what_a_generator_plays_otherwise_is_said() -> None:
+    memtier, redis, python = (GENERATORS[name] for name in ("memtier_benchmark", "redis-benchmark", "python-client"))
+    open_loop, hot = a_workload(loop="open", rate=100), a_workload(keys={"hot": [[10, 28]]})
+    assert "coordinated omission" in " ".join(memtier.approximations(open_loop))
+    assert "intended moment" in " ".join(python.approximations(open_loop))
+    assert "hot" in " ".join(memtier.approximations(hot)) and "hot" in " ".join(redis.approximations(hot))
+    assert python.approximations(hot) == memtier.approximations(MIX) == []
+
+
+def test_memtier_rate_limited_latencies_get_what_waiting_left_out() -> None:
+    reading = GENERATORS["memtier_benchmark"].parse(Output((), with_percentiles("memtier-rate-limited.json")))
+    assert reading.interval_us == 10_000  # 100 operations a second for each connection
+    assert trial.merge([reading]).measurement.p999_ms >= reading.measurement.p999_ms
+
+
+def with_percentiles(name: str) -> dict[str, str]:
+    """That recording was made without the 95th percentile, which every trial asks for."""
+    return {"memtier.json": with_p95(recorded(name)), "memtier.stderr": ""}
 
 
 def test_target_of_an_url() -> None:

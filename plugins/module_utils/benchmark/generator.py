@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import Workload
@@ -42,8 +43,28 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Load:
+    """What one process is to do: `clients` connections for about `seconds`, in a closed loop if `rate` is 0.
+
+    `rate` is in operations per second of all its clients, `expected` what a warm-up reached in a closed loop (or 0).
+    The items it asks for begin with `first` (counted from 0) where every item is asked for once.
+    """
+
+    seconds: float
+    clients: int
+    rate: float = 0.0
+    expected: float = 0.0
+    first: int = 0
+    items: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class Measurement:
-    """What one trial came to. Latencies are in milliseconds; `errors` counts error replies and lost connections."""
+    """What one trial came to. Latencies are in milliseconds; `errors` counts error replies and lost connections.
+
+    `histogram` is of all latencies in microseconds, as HdrHistogram's compressed base64; empty if there is none.
+    """
 
     operations: int
     seconds: float
@@ -52,6 +73,23 @@ class Measurement:
     p95_ms: float
     p99_ms: float
     errors: int
+    p999_ms: float | None = None
+    max_ms: float | None = None
+    histogram: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one process measured. `series` has its operations second by second, if it tells them.
+
+    Where connections that are behind send later (and not at once, as those they stand for would), `interval_us` is how
+    often each should have sent; 0 where nothing was left out.
+    """
+
+    measurement: Measurement
+    series: tuple[int, ...] = ()
+    interval_us: float = 0.0
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,15 +122,20 @@ class Generator(ABC):
         """The program at `path`, or on PATH; None when there is none that works."""
 
     @abstractmethod
-    def run(self, program: Program, target: Target, workload: Workload, seconds: float, rate: float) -> Output:
-        """Play the workload for about `seconds`. `rate` is the operations per second that a warm-up reached, or 0.
+    def objection(self, workload: Workload) -> str:
+        """Why it cannot play this workload, or an empty string."""
 
-        Raises OutputError when it cannot be started or does not come to an end.
-        """
+    def approximations(self, workload: Workload) -> list[str]:
+        """What it plays other than the workload says; a reader of its figures must know."""
+        return []
 
     @abstractmethod
-    def parse(self, output: Output) -> Measurement:
-        """Read what a trial left. Raises OutputError for what is empty, cut off or of another program."""
+    def run(self, program: Program, target: Target, workload: Workload, load: Load) -> Output:
+        """Play the workload. Raises OutputError when it cannot be started or does not come to an end."""
+
+    @abstractmethod
+    def parse(self, output: Output) -> Reading:
+        """Read what a process left. Raises OutputError for what is empty, cut off or of another program."""
 
 
 def find_program(name: str, path: str, version: str) -> Program | None:

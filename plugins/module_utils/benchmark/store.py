@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.families import (
+    FIELD,
+    HASH,
+    LIST,
+    PREFIX,
+    STRING,
+    Family,
+)
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import Generator, Target, value
-from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import PREFIX, Family, Workload
-from ansible_collections.benchfly.stores.plugins.module_utils.store_resp import Connection
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import RULES, Workload
+from ansible_collections.benchfly.stores.plugins.module_utils.store_resp import Connection, ReplyError
 
 _CHUNK = 100  # items of one command, and keys of one UNLINK
+# Names of RQ's keys have this in them where they are a benchmark's; RQ 2 allows no colon in them.
+RQ_NAME = "benchfly-bench-"
+_SETTINGS = (
+    "maxmemory", "maxmemory-policy", "appendonly", "appendfsync", "save", "io-threads", "hz", "lazyfree-lazy-eviction",
+    "activedefrag", "tcp-keepalive", "proactor_threads", "cache_mode", "dbnum",
+)  # fmt: skip
+_RQ_SETS = ("rq:queues", "rq:workers")
 
 
 @dataclass(frozen=True)
@@ -33,26 +48,38 @@ def connect(target: Target) -> Connection:
 
 
 def own_keys(connection: Connection) -> Iterator[list[str]]:
-    """Keys a benchmark made in the selected database, some at a time."""
-    cursor = "0"
-    while True:
-        cursor, keys = connection.call("SCAN", cursor, "MATCH", PREFIX + "*", "COUNT", "1000")
-        for start in range(0, len(keys), _CHUNK):
-            yield keys[start : start + _CHUNK]
-        if cursor == "0":
-            return
+    """Keys a benchmark made in the selected database, some at a time; RQ's have names of their own."""
+    for pattern in (PREFIX + "*", f"rq:*{RQ_NAME}*"):
+        cursor = "0"
+        while True:
+            cursor, keys = connection.call("SCAN", cursor, "MATCH", pattern, "COUNT", "1000")
+            for start in range(0, len(keys), _CHUNK):
+                yield keys[start : start + _CHUNK]
+            if cursor == "0":
+                break
 
 
 def remove(connection: Connection) -> int:
     """Remove what a benchmark made, and nothing else; return the number of keys."""
-    return sum(connection.call("UNLINK", *keys) for keys in own_keys(connection))
+    removed = sum(connection.call("UNLINK", *keys) for keys in own_keys(connection))
+    for key in _RQ_SETS:
+        mine = [member for member in _members(connection, key) if RQ_NAME in member]
+        removed += bool(mine and connection.call("SREM", key, *mine) and not connection.call("EXISTS", key))
+    return removed
 
 
 def foreign_keys(connection: Connection) -> int:
     """Keys of all databases that no benchmark made."""
     found = re.findall(r"^db\d+:keys=(\d+)", connection.call("INFO", "keyspace"), re.MULTILINE)
     own = {key for keys in own_keys(connection) for key in keys}
+    for key in _RQ_SETS:
+        members = _members(connection, key)
+        own |= {key} if members and all(RQ_NAME in member for member in members) else set()
     return sum(map(int, found)) - len(own)
+
+
+def _members(connection: Connection, key: str) -> list[str]:
+    return connection.call("SMEMBERS", key) if connection.call("TYPE", key) == "set" else []
 
 
 def room(connection: Connection) -> int | None:
@@ -69,17 +96,31 @@ def used_memory(connection: Connection) -> int:
 
 def fill(connection: Connection, workload: Workload, generator: Generator) -> None:
     """Write every item that the generator will read."""
-    numbers = range(generator.first_item, generator.first_item + workload.items)
-    items = [generator.item_format % number for number in numbers]
     for family in workload.families:
-        for start in range(0, workload.items, _CHUNK):
-            _write(connection, family, items[start : start + _CHUNK])
+        numbers = range(generator.first_item, generator.first_item + family.items)
+        for start in range(0, len(numbers), _CHUNK):
+            commands = list(_commands(family, numbers[start : start + _CHUNK], generator.item_format))
+            connection.send(*commands)
+            for _ in commands:
+                connection.reply()
 
 
-def _write(connection: Connection, family: Family, items: list[str]) -> None:
-    payload, words = value(family.bytes), ["HSET", family.key] if family.type == "hash" else ["MSET"]
-    before = "" if family.type == "hash" else family.key
-    connection.call(*words, *(word for item in items for word in (before + item, payload)))
+def _commands(family: Family, numbers: Sequence[int], item_format: str) -> Iterator[list[str]]:
+    """What writes those items."""
+    items = [(item_format % number, value(family.size(number))) for number in numbers]
+    if family.shape == HASH:
+        yield ["HSET", family.key, *(word for pair in items for word in pair)]
+    elif family.shape == STRING:
+        yield ["MSET", *(word for item, payload in items for word in (family.key + item, payload))]
+    else:
+        for item, payload in items:
+            yield (
+                ["LPUSH", family.key + item, payload]
+                if family.shape == LIST
+                else ["HSET", family.key + item, FIELD, payload]
+            )
+    if family.ttl:
+        yield from (["EXPIRE", family.key + item_format % number, str(family.seconds(number))] for number in numbers)
 
 
 def counters(target: Target) -> Counters:
@@ -90,17 +131,27 @@ def counters(target: Target) -> Counters:
     return Counters(int(info["evicted_keys"]), int(info["keyspace_misses"]), None if errors is None else int(errors))
 
 
-def objections(before: Counters, after: Counters, errors: int, shared: bool) -> list[str]:
-    """Why a trial between the two readings does not count; empty when it does.
+def objections(before: Counters, after: Counters, errors: int, shared: bool, rules: Sequence[str] = RULES) -> list[str]:
+    """Why a trial between the two readings does not count, by those rules of its workload; empty when it does.
 
     In a `shared` store misses and errors may be those of other clients, so only the generator's own count.
     """
-    found = {"error replies or lost connections": errors, "keys evicted": after.evictions - before.evictions}
+    found = [("errors", errors, "error replies or lost connections")]
+    found += [("evictions", after.evictions - before.evictions, "keys evicted")]
     if not shared:
-        found["reads of keys that were gone"] = after.misses - before.misses
+        found += [("misses", after.misses - before.misses, "reads of keys that were gone")]
         if before.errors is not None and after.errors is not None:
-            found["error replies, by the server's count"] = after.errors - before.errors
-    return [f"{count} {what}" for what, count in found.items() if count > 0]
+            found += [("errors", after.errors - before.errors, "error replies, by the server's count")]
+    return [f"{count} {what}" for rule, count, what in found if rule in rules and count > 0]
+
+
+def settings(connection: Connection) -> dict[str, str]:
+    """What the server says of settings that change its speed; empty where it may not be asked."""
+    try:
+        found = {name: connection.config(name) for name in _SETTINGS}
+    except ReplyError:
+        return {}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def describe(info: Mapping[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import trial
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import workload as workloads
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import (
     Measurement,
@@ -29,7 +30,7 @@ Kind = TypeVar("Kind")
 class Server:
     """A store as it was when measured; `at` is host:port. With foreign keys it may have served others meanwhile.
 
-    memory_bytes: what the data of the workload took of it.
+    memory_bytes: what the data of the workload took of it, which is `items` items.
     """
 
     name: str
@@ -40,6 +41,8 @@ class Server:
     host: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
     memory_bytes: int | None = None
+    items: int = 0
+    local: bool = False  # on the host that made the load
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Trial:
-    """One play of the workload on one store. One with reasons in `invalid` is shown and never compared."""
+    """One play of the workload on one store. One with reasons in `invalid` is shown and never compared.
+
+    `started` is Unix time, `series` operations per second, `stalls` lengths in seconds; `windows` are measured each.
+    """
 
     round: int
     store: str
@@ -66,6 +72,9 @@ class Trial:
     started: float = 0.0  # Unix time
     series: tuple[float, ...] = ()  # operations of each second, where the generator tells them
     twin: bool = False  # the store's other trial in the round, which shows what it differs from itself by
+    stalls: tuple[int, ...] = ()
+    windows: tuple[Measurement, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def pair(self) -> tuple[int, int, float]:
@@ -139,22 +148,23 @@ class Benchmark:
         if isinstance(data, dict) and (path.parent / SAMPLES).exists():
             data["samples"] = _lines(path.parent / SAMPLES)
         benchmark = cls.from_data(data, str(path))
-        for trial, output in zip(benchmark.trials, benchmark.outputs, strict=False):
-            if trial.measurement and parse(benchmark.generator, output, str(path)) != trial.measurement:
-                message = f"{path}: round {trial.round} of {trial.store} has other figures than its raw output"
+        for each, output in zip(benchmark.trials, benchmark.outputs, strict=False):
+            if each.measurement and parse(benchmark.generator, output, str(path)) != each.measurement:
+                message = f"{path}: round {each.round} of {each.store} has other figures than its raw output"
                 raise ResultsError(f"{message}. Run the benchmark again")
         return benchmark
 
     def command_lines(self, store: str) -> Sequence[str]:
         """How the store was measured, as typed in its first trial; empty when that was not kept."""
         pairs = zip(self.trials, self.outputs, strict=False)
-        return next((output.command_lines for trial, output in pairs if trial.store == store), ())
+        return next((output.command_lines for each, output in pairs if each.store == store), ())
 
 
 def parse(generator: str, output: Output, where: str) -> Measurement:
-    """What a load generator's output says. Raises ResultsError that names `where`."""
+    """What the output of a trial's processes says. Raises ResultsError that names `where`."""
     try:
-        return GENERATORS[generator].parse(output)
+        whole, _ = trial.measure(GENERATORS[generator], trial.apart(output))
+        return whole.measurement
     except (KeyError, OutputError) as error:
         raise ResultsError(f"{where}: {error}") from error
 
@@ -170,6 +180,9 @@ def _trial(data: Mapping[str, Any]) -> Trial:
         rate=float(data.get("rate") or 0.0),
         started=float(data.get("started") or 0.0),
         series=tuple(data.get("series") or ()),
+        stalls=tuple(data.get("stalls") or ()),
+        windows=tuple(_known(Measurement, window) for window in data.get("windows") or ()),
+        details=data.get("details") or {},
     )
 
 
@@ -189,11 +202,11 @@ def _lines(path: Path) -> list[Any]:
 def _with_twins(trials: Sequence[Trial], seed: int) -> tuple[Trial, ...]:
     """Where a store was played twice in a round, a lot (not the order, which may matter) says which one is the twin."""
     places: dict[tuple[object, str], list[int]] = {}
-    for number, trial in enumerate(trials):
-        places.setdefault((trial.pair, trial.store), []).append(number)
+    for number, each in enumerate(trials):
+        places.setdefault((each.pair, each.store), []).append(number)
     twins = {
         random.Random(f"{seed} {pair} {store}").choice(numbers)
         for (pair, store), numbers in places.items()
         if len(numbers) == 2
     }
-    return tuple(replace(trial, twin=True) if number in twins else trial for number, trial in enumerate(trials))
+    return tuple(replace(each, twin=True) if number in twins else each for number, each in enumerate(trials))

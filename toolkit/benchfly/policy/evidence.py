@@ -46,7 +46,9 @@ def stored() -> list[Evidence]:
 
 
 def evidence_of(benchmark: Benchmark, run: str, when: datetime) -> Iterator[Evidence]:
-    """A sample for each store but the first, which is the baseline."""
+    """A sample for each store but the first, which is the baseline; none of a sweep, nor of a workload in small."""
+    if len(benchmark.workload.points) > 1 or benchmark.scale != 1:
+        return
     baseline, *others = benchmark.stores
     rows = compare(benchmark.trials, [server.name for server in benchmark.stores]).rows
     for server in others:
@@ -63,4 +65,4 @@ def evidence_of(benchmark: Benchmark, run: str, when: datetime) -> Iterator[Evid
             if baseline.memory_bytes:
                 ratios[MEMORY] = server.memory_bytes / baseline.memory_bytes
         workload = benchmark.workload
-        yield Evidence(run, when, workload.name, workload.clients, server, baseline, figures, ratios)
+        yield Evidence(run, when, workload.name, workload.clients[0], server, baseline, figures, ratios)
