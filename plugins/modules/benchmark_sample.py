@@ -93,8 +93,8 @@ def watch(
     """Rows until `mark` has another name or is gone, and the share of one core that this took."""
     began, used, rows, count = time.monotonic(), time.process_time(), {}, 0
     while marked(mark) == name and time.monotonic() < began + seconds:
-        for name, row in sampler.rows().items():
-            rows.setdefault(name, []).append(row)
+        for store, row in sampler.rows().items():
+            rows.setdefault(store, []).append(row)
         count += 1
         time.sleep(max(0.0, began + count * interval - time.monotonic()))
     sampler.close()

@@ -76,6 +76,13 @@ def test_two_stores_with_what_is_at_hand(tmp_path: Path, pair: tuple[Server, Ser
     assert all(trial.valid for trial in measured.trials), measured.trials
     assert measured.seed == 7
     assert len({tuple(t.store for t in measured.trials[at : at + 4]) for at in range(0, 16, 4)}) > 1
+    assert {(sample.role, sample.store) for sample in measured.samples} == {
+        ("generator", ""),
+        ("store", "old"),
+        ("store", "new"),
+    }
+    assert all(len(sample.rows) > 3 for sample in measured.samples)
+    assert all(sample.overhead_cpu is not None and sample.overhead_cpu < 0.05 for sample in measured.samples)
     assert any(PREFIX in line for line in measured.command_lines("old")) or measured.generator == "python-client"
     rows = compare(measured.trials, ["old", "new"]).rows
     assert all(row.spread and row.spread.low > 0 for row in rows)

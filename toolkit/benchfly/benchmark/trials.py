@@ -51,7 +51,7 @@ class Sample:
 
     host: str
     role: str  # store or generator
-    rows: Sequence[Mapping[str, float]]
+    rows: Sequence[Mapping[str, Any]]
     overhead_cpu: float | None = None  # what the sampler itself took, in cores
     store: str = ""
 

@@ -50,6 +50,20 @@ VerboseOption = Annotated[
         show_default=False,
     ),
 ]
+ScaleOption = Annotated[
+    float,
+    typer.Option(
+        "--scale",
+        metavar="SHARE",
+        min=0.000001,
+        max=1.0,
+        help="Play the workload in small: data, clients, rates and time times this. The result says so.",
+        show_default=False,
+    ),
+]
+CleanOption = Annotated[
+    bool, typer.Option("--clean", metavar="", help="Only remove what a benchmark left that was killed.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object and nothing else.")]
 AllOption = Annotated[
     bool, typer.Option("--all", metavar="", help="Every bench of the inventory, as when no --bench is given.")

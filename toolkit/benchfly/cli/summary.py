@@ -46,6 +46,16 @@ def versions(run: Run, outcome: Outcome) -> RenderableType:
     return Group(plain_table(columns, rows), *asked) if rows else ""
 
 
+def capture(run: Run, outcome: Outcome) -> RenderableType:
+    """Where the workload is, and what it does not say."""
+    seen = outcome.data.get("capture")
+    if not seen:
+        return ""
+    others = ", ".join(f"{count} {name}" for name, count in sorted(seen["others"].items(), key=lambda each: -each[1]))
+    text = f"{seen['commands']} commands in {seen['seconds']:.1f} s: {seen['file']}"
+    return Text(f"{text}\nNot in it: {others}" if others else text)
+
+
 def move(run: Run, outcome: Outcome) -> RenderableType:
     """Whether each bench moved, and what its canary saw."""
     lines = [Text(_moved(bench, "", entry)) for bench, entry in outcome.data.get("migrate", {}).items()]

@@ -15,6 +15,7 @@ from benchfly.cli.options import (
     BenchOption,
     CanaryOption,
     CheckOption,
+    CleanOption,
     DiffOption,
     ExtraVarsOption,
     IgnoreBlackoutOption,
@@ -23,6 +24,7 @@ from benchfly.cli.options import (
     Options,
     ParallelOption,
     PlanOption,
+    ScaleOption,
     Several,
     TakeOverOption,
     VerboseOption,
@@ -133,6 +135,20 @@ COMMANDS = (
                 """-e '{"benchmark_urls": {"old": "redis://10.0.0.9:13000"}}' -e benchmark_stores=shop-cache""",
                 "one against a store that is not in the inventory",
             ),
+            (
+                "-e benchmark_workload=session-churn --scale 0.01 -e benchmark_stores=shop-cache,erp-cache",
+                "the published workload in small: data, clients and time; the result says so",
+            ),
+            ("--clean -e benchmark_stores=shop-cache", "only remove what a benchmark left that was killed"),
+        ),
+    ),
+    Command(
+        Verb("capture", locks=lambda benches: ("benchmark",), needs_benches=False, summary=summary.capture),
+        "Make a workload of what a live store is asked, without a name or a value of it.\n\n"
+        "Listens with MONITOR for seconds. A busy store is refused.",
+        (
+            ("-e capture_store=shop-cache -e capture_to=$PWD/shop.yml", "listen for ten seconds, and write the file"),
+            ("-e capture_store=shop-cache -e capture_seconds=30 -e capture_mebibytes=64", "listen for longer"),
         ),
     ),
 )
@@ -143,7 +159,7 @@ def register(app: typer.Typer) -> None:
     for command in COMMANDS:
         name = command.verb.name
         epilog = examples(*((f"benchfly {name} {end}", what) for end, what in command.examples))
-        function = _move_command if name in report.MOVES else _command
+        function = _benchmark_command if name == "benchmark" else _move_command if name in report.MOVES else _command
         app.command(name, help=command.help, epilog=epilog)(function(command.verb))
 
 
@@ -160,6 +176,26 @@ def _command(verb: Verb) -> Callable[..., None]:
     ) -> None:
         options = Options(inventory or (), extra_vars or (), bench or (), check, diff, verbose, as_json, yes)
         run_verb(verb, options)
+
+    return command
+
+
+def _benchmark_command(verb: Verb) -> Callable[..., None]:
+    def command(
+        inventory: InventoryOption = None,
+        extra_vars: ExtraVarsOption = None,
+        scale: ScaleOption = 1.0,
+        clean: CleanOption = False,
+        check: CheckOption = False,
+        diff: DiffOption = False,
+        verbose: VerboseOption = 0,
+        as_json: JsonOption = False,
+        yes: YesOption = False,
+    ) -> None:
+        given = [*(extra_vars or ())]
+        given += [f"benchmark_scale={scale}"] if scale != 1 else []
+        given += ["benchmark_clean=true"] if clean else []
+        run_verb(verb, Options(inventory or (), given, (), check, diff, verbose, as_json, yes))
 
     return command
 

@@ -1,0 +1,155 @@
+"""What measuring costs: a load generator under benchfly against the same command line by itself, and the sampler.
+
+Both are played on one redis-server in turns, in an order drawn anew for each pair, and sampled as a benchmark is in the
+wrapped one. The ratio of a pair is free of what slowed the machine for both.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing
+import random
+import shlex
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import NormalDist, median
+from typing import Any
+
+import yaml
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import store, trial
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import (
+    Generator,
+    Load,
+    Output,
+    Program,
+    Target,
+)
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generators import choose
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.memtier import Memtier
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.sampler import Sampler
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import Workload, parse
+from ansible_collections.benchfly.stores.plugins.modules import benchmark_sample, benchmark_trial
+from tests.stores.servers import Server
+
+WORKLOAD = Path(__file__).parents[2] / "playbooks/workloads/frappe-site.yml"
+SECONDS, PAIRS, SHORT = 2.0, 100, 4
+SAMPLED = 60.0  # seconds in which the sampler alone is measured
+WITHIN, SAMPLER = 0.01, 0.01
+
+
+def run(folder: Path, short: bool) -> dict[str, Any]:
+    """Play the pairs that are not done yet."""
+    file = folder / "pairs.jsonl"
+    done = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    workload = parse(str(WORKLOAD), yaml.safe_load(WORKLOAD.read_text()))
+    with tempfile.TemporaryDirectory() as scratch, Server(Path(scratch)) as server, file.open("a") as kept:
+        target = Target.from_url(server.url)
+        generator, program = choose("auto", "", False, workload)
+        with store.connect(target) as connection:
+            store.fill(connection, workload, generator)
+        while len(done) < (SHORT if short else PAIRS):
+            pair = _pair(generator, program, target, workload, len(done))
+            kept.write(json.dumps(pair) + "\n")
+            kept.flush()
+            done.append(pair)
+        sampler = _sampler(target, SAMPLED / 6 if short else SAMPLED)
+    return {
+        "generator": f"{generator.name} {program.version}",
+        "pairs": len(done),
+        "throughput": _ratio([pair["wrapped"][0] / pair["bare"][0] for pair in done]),
+        "p99": _ratio([pair["wrapped"][1] / pair["bare"][1] for pair in done]),
+        "sampler_share_of_a_core": round(sampler, 5),
+    }
+
+
+def good(found: Mapping[str, Any]) -> bool:
+    """No interval is beyond 1 % as a whole, and the sampler takes less than 1 % of a core."""
+    ratios = [found["throughput"], found["p99"]]
+    near = all(low <= 1 + WITHIN and high >= 1 - WITHIN for low, high in (ratio["interval"] for ratio in ratios))
+    return bool(near and found["sampler_share_of_a_core"] < SAMPLER)
+
+
+def _pair(
+    generator: Generator, program: Program, target: Target, workload: Workload, number: int
+) -> dict[str, tuple[float, float]]:
+    plays = {"bare": _bare, "wrapped": _wrapped}
+    order = random.Random(number).sample(sorted(plays), 2)
+    return {name: plays[name](generator, program, target, workload) for name in order}
+
+
+def _load(workload: Workload) -> Load:
+    return Load(SECONDS, workload.clients[0], expected=5000, items=workload.items)
+
+
+def _wrapped(generator: Generator, program: Program, target: Target, workload: Workload) -> tuple[float, float]:
+    """As the module does it, with the sampler beside it."""
+    mark = Path(tempfile.mkdtemp(), "mark")
+    mark.write_text("evidence")
+    watching = multiprocessing.Process(target=_watch, args=(target, mark))
+    watching.start()
+    outputs = benchmark_trial.play(generator, program, target, workload, [_load(workload)])
+    mark.unlink()
+    watching.join()
+    mark.parent.rmdir()
+    return _figures(generator, outputs[0])
+
+
+def _watch(target: Target, mark: Path) -> None:
+    benchmark_sample.watch(Sampler({"store": target}), mark, "evidence", 600, 1.0)
+
+
+def _bare(generator: Generator, program: Program, target: Target, workload: Workload) -> tuple[float, float]:
+    """The same command lines by themselves; what they print is read when they are over."""
+    planned = _planned(generator, program, target, workload)
+    files: dict[str, str] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for number, line in enumerate(planned.command_lines, 1):
+            words, _, payload = line.partition(" <<< ")
+            given = "x" * int(payload.partition("*")[0]) if payload else ""
+            done = subprocess.run(
+                shlex.split(words), cwd=folder, input=given, capture_output=True, text=True, check=True, timeout=120
+            )
+            if isinstance(generator, Memtier):
+                files = {name: Path(folder, name).read_text() for name in ("memtier.json",)}
+                files["memtier.stderr"] = done.stderr
+            else:
+                files.update({f"{number}.csv": done.stdout, f"{number}.stderr": done.stderr})
+    return _figures(generator, Output(planned.command_lines, files))
+
+
+_PLANNED: dict[str, Output] = {}
+
+
+def _planned(generator: Generator, program: Program, target: Target, workload: Workload) -> Output:
+    """The command lines, of one run that is thrown away and warms the store up."""
+    if generator.name not in _PLANNED:
+        _PLANNED[generator.name] = generator.run(program, target, workload, _load(workload))
+    return _PLANNED[generator.name]
+
+
+def _figures(generator: Generator, output: Output) -> tuple[float, float]:
+    measurement = trial.merge([generator.parse(output)]).measurement
+    return measurement.ops_per_second, measurement.p99_ms
+
+
+def _sampler(target: Target, seconds: float) -> float:
+    """The share of one core that watching a host and a store takes."""
+    sampler = Sampler({"store": target})
+    used, began = time.process_time(), time.monotonic()
+    for second in range(1, int(seconds) + 1):
+        sampler.rows()
+        time.sleep(max(0.0, began + second - time.monotonic()))
+    sampler.close()
+    return (time.process_time() - used) / (time.monotonic() - began)
+
+
+def _ratio(ratios: list[float]) -> dict[str, Any]:
+    """The median of the pairs' ratios, and its interval of 95 % by the order of their values."""
+    ordered, number = sorted(ratios), len(ratios)
+    reach = NormalDist().inv_cdf(0.975) * math.sqrt(number) / 2
+    low, high = max(0, math.floor(number / 2 - reach)), min(number - 1, math.ceil(number / 2 + reach) - 1)
+    return {"median": round(median(ordered), 4), "interval": [round(ordered[low], 4), round(ordered[high], 4)]}
