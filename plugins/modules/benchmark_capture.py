@@ -133,6 +133,9 @@ def main() -> None:
             seconds, read = listen(connection, census, given["seconds"], int(given["mebibytes"] * 2**20))
         with store.connect(target) as connection:
             workload = census.workload(seconds, lambda shape, items: lengths(connection, shape, items))
+            # Many short connections are few at a time.
+            connected = int(connection.info().get("connected_clients", "1")) - 1
+            workload["clients"] = max(1, min(workload["clients"], connected))
     except (OSError, ReplyError) as error:
         module.fail_json(msg=f"{where} cannot be listened to: {error}")
     except ValueError as error:
