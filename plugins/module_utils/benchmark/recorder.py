@@ -37,7 +37,7 @@ def result(recorders: Sequence[Recorder], seconds: float, details: dict[str, Any
         "errors": sum(recorder.errors for recorder in recorders) + len(troubles),
         "trouble": troubles[:1],
         "microseconds": dict(latencies),
-        "series": [counts[second] for second in range(max(1, int(seconds)))],
+        "series": [counts[second] for second in range(max(counts, default=0) + 1)],
         "details": details or {},
     }
 
