@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +38,12 @@ class Ledger:
         self.scene = scene
         self.offsets = {(host, log): self._size(host, log) for host in APPS for log in LOGS}
 
-    def account(self, answers: list[Answer], at: str, killed: dict[str, float]) -> Account:
-        """Once the queues have run empty, or have had time to; `killed` is host -> when its power was cut."""
+    def account(self, answers: list[Answer], at: str, killed: dict[str, float], untouched: bool) -> Account:
+        """Once the queues have run empty, or have had time to; `killed` is host -> when its power was cut.
+
+        Where a move was `untouched`, because nothing of it had begun, a job that a worker of such a host had popped and
+        not begun counts as killed, too: nobody but a sweep looks for those.
+        """
         acknowledged = {job for answer in answers for job in answer.job_ids}
         deadline = time.monotonic() + DRAIN
         while True:
@@ -53,6 +58,8 @@ class Ledger:
                 if float(line[2]) <= moment and line[1] not in executed
             }
             lost = (acknowledged | scheduled) - executed.keys() - held
+            held |= self._held_by(killed, at, lost, untouched)
+            lost -= held
             failed = self._failed(at, lost)
             lost -= failed
             waiting = self._waiting(at)
@@ -70,6 +77,17 @@ class Ledger:
             unacknowledged=len(executed.keys() - acknowledged - scheduled),
             refused=sum(bool(answer.error) for answer in answers),
         )
+
+    def _held_by(self, hosts: Iterable[str], at: str, jobs: set[str], untouched: bool) -> set[str]:
+        """Jobs that by RQ's own record a worker on one of the hosts had begun, or popped."""
+        queue: Any = self.scene.store(f"{at}1", "queue")
+        held = set()
+        for job in jobs if hosts else ():
+            status, worker = (value or b"" for value in queue.hmget(f"rq:job:{job}", "status", "worker_name"))
+            begun = status in (b"started", b"failed") and worker.decode().split(".")[1:2] in [[host] for host in hosts]
+            if begun or (untouched and status == b"queued"):
+                held.add(job)
+        return held - self._waiting(at)
 
     def _failed(self, at: str, jobs: set[str]) -> set[str]:
         queue: Any = self.scene.store(f"{at}1", "queue")

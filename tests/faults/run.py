@@ -40,6 +40,7 @@ class CaseRun:
         self.breaking = Breaking(scene, case)
         self.outcome = Outcome("", 0, 0, 0, [])
         self.struck = 0.0
+        self.untouched = False  # whether nothing had begun, so that there was nothing to take back
         self.verified = False  # by the way out itself, as its last phase
 
     def run(self) -> dict[str, Any]:
@@ -61,7 +62,7 @@ class CaseRun:
             answers = load.stop()
             load.write(self.folder / "requests.jsonl")
         at = self._hold()
-        account = ledger.account(answers, at, self.breaking.killed)
+        account = ledger.account(answers, at, self.breaking.killed, self.untouched)
         self.outcome.amiss += self.planted.differences(at)
         for name in ("lost", "twice", "waiting"):
             if jobs := getattr(account, name):
@@ -117,7 +118,8 @@ class CaseRun:
             code = run.wait(LATEST)
             output = run.finish()
             self.verified = code == 0 and "Verify | Refuse to call it good" in output
-            if code == 0 or (case.way == "take back" and self._nothing_had_begun(output)):
+            self.untouched = bool(code) and case.way == "take back" and self._nothing_had_begun(output)
+            if code == 0 or self.untouched:
                 break
             if code is None:
                 run.kill()
