@@ -93,6 +93,14 @@ class QueueSweep:
         self._settle(self.target, self.source, keys)
         return self.swept
 
+    def only_put_back(self, apart: float = 1) -> Swept:
+        """Put back what stopped workers had popped from the target, and move nothing: for a move that comes to nothing.
+
+        Workers may be at work there; a job is looked at twice, `apart` seconds, in which a living worker begins it.
+        """
+        self._put_back(self.target, None, in_use=True, apart=apart)
+        return self.swept
+
     def history(self) -> Swept:
         """Move finished, failed and canceled jobs with their results and time to live. Consumers may work."""
         keys = QueueKeys(self.source, self.prefix)
@@ -109,16 +117,16 @@ class QueueSweep:
 
     # -- jobs in no list -----------------------------------------------------------------------------------------
 
-    def _put_back(self, client: Any, other: Any, in_use: bool = False) -> list[bytes]:
+    def _put_back(self, client: Any, other: Any, in_use: bool = False, apart: float = 1) -> list[bytes]:
         """Put jobs that a stopped worker had popped back to the head of their queue, oldest first.
 
-        The store must have no consumer. Where it is `in_use` by producers a job is looked at twice, a second apart,
+        The store must have no consumer. Where it is `in_use` by producers a job is looked at twice, `apart` seconds,
         in case somebody enqueues in two steps. Returns the jobs that RQ lost sight of in another state than queued.
         """
         keys = QueueKeys(client, self.prefix)
         loose = self._loose(client, keys)
         if in_use and loose:
-            time.sleep(1)
+            time.sleep(apart)
             loose = {job: it for job, it in self._loose(client, QueueKeys(client, self.prefix)).items() if job in loose}
         started = {
             member: (job_of(member, keys.jobs), key)
@@ -127,7 +135,8 @@ class QueueSweep:
         }
         begun = {job for job, _key in started.values() if job in loose and loose[job].status != b"queued"}
         lost = [job for job, it in loose.items() if it.status not in HISTORY and job not in begun]
-        copies = {job for job, status in self._statuses(other, lost).items() if status and status not in HISTORY}
+        there = self._statuses(other, lost) if other is not None else {}
+        copies = {job for job, status in there.items() if status and status not in HISTORY}
         stranded = {job for job in lost if loose[job].status == b"queued" and job not in copies}
         order = {job: place for key in keys.intermediate for place, job in enumerate(client.lrange(key, 0, -1))}
         pipeline = client.pipeline(transaction=True)
@@ -136,9 +145,14 @@ class QueueSweep:
         for member, (job, key) in started.items():
             if job in stranded:
                 pipeline.zrem(key, member)
-        for names in chunks(
-            [*keys.intermediate, *keys.first_seen, *(EXECUTIONS + job for job in stranded), *keys.parts]
-        ):
+        gone = [EXECUTIONS + job for job in stranded]
+        if other is not None:
+            gone += [*keys.intermediate, *keys.first_seen, *keys.parts]
+        else:  # workers may be at work: the rest of those lists is theirs
+            for key in keys.intermediate:
+                for job in stranded:
+                    pipeline.lrem(key, 0, job)
+        for names in chunks(gone):
             pipeline.unlink(*names)
         pipeline.execute()
         self.swept.put_back += len(stranded)

@@ -19,6 +19,8 @@ description:
     former one alone.
   - C(connections) does something else, and on every host of the bench - it closes the connections that a former store
     takes for this host's and this host does not have, because a power cut ended them without a word to their server.
+  - C(put_back) is for a move that comes to nothing - it puts jobs that a stopped worker had popped back into their
+    queue in the store that the bench uses, and moves nothing. Workers may be at work.
   - C(history) moves finished and failed jobs; the consumers may work meanwhile.
   - A key is removed from the former store after it was read back from the new one. A killed sweep is resumed by
     running it again.
@@ -29,7 +31,7 @@ options:
   part:
     description: What to move.
     type: str
-    choices: [prepare, connections, live, history]
+    choices: [prepare, connections, live, put_back, history]
     required: true
   timeout:
     description: Seconds to wait until the former stores have no client that could write.
@@ -117,6 +119,9 @@ def sweep(bench: Bench, move: dict[str, Any], part: str, timeout: float, again: 
             done["cache"] = asdict(cache.swept)
         return done
     sources = {key: connect(move["from"][key]) for key in keys}
+    if part == "live" and QUEUE_KEY in move["to"] and QUEUE_KEY not in keys:
+        queue = QueueSweep(None, connect(move["to"][QUEUE_KEY]), bench.bench_id())
+        done["queue"] = asdict(queue.only_put_back())
     if part == "live":
         done["quiet_after"] = round(
             sum(wait_until_quiet(source, move["from"][key], timeout) for key, source in sources.items()), 3
@@ -139,7 +144,11 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **BENCH,
-            "part": {"type": "str", "choices": ["prepare", "connections", "live", "history"], "required": True},
+            "part": {
+                "type": "str",
+                "choices": ["prepare", "connections", "live", "put_back", "history"],
+                "required": True,
+            },
             "timeout": {"type": "int", "default": 60},
         },
         supports_check_mode=True,
@@ -154,6 +163,10 @@ def main() -> None:
             move = journal.open
             closed = [address for key in moved_keys(move) for address in close_ghosts(connect(move["from"][key]))]
             module.exit_json(changed=bool(closed), closed=closed)
+        if module.params["part"] == "put_back":
+            queue = QueueSweep(None, connect(bench.config()[QUEUE_KEY]), bench.bench_id())
+            put_back = queue.only_put_back(apart=5).put_back
+            module.exit_json(changed=put_back > 0, swept={"queue": {"put_back": put_back}})
         with journal.phase(PHASES[module.params["part"]], "stores") as entry:
             # Workers that started after an earlier sweep, and died or were stopped, may have left jobs in the target.
             again = journal.reversing or journal.sweeps > 1

@@ -93,6 +93,30 @@ def test_what_is_enqueued_while_a_reversed_sweep_tidies_up_stays(stores: tuple[r
     assert new.keys("rq:job:*") == new.keys("benchfly:*") == old.keys("benchfly:*") == []
 
 
+def test_a_move_that_comes_to_nothing_puts_back_what_was_popped_and_leaves_what_workers_have(
+    stores: tuple[redis.Redis, redis.Redis],
+) -> None:
+    store, _ = stores
+    enqueue(store, "site1::waits")
+    add_job(store, "site1::popped")
+    for job in ("site1::between", "site1::begins"):
+        add_job(store, job)
+        store.rpush(f"{SHORT}:intermediate", job)
+    add_job(store, "site1::runs", status="started")
+    store.zadd(f"rq:wip:{BENCH}:short", {"site1::runs": 1763800001})
+
+    def begin(*_: object) -> None:
+        store.lrem(f"{SHORT}:intermediate", 1, "site1::begins")
+        store.hset("rq:job:site1::begins", "status", "started")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("time.sleep", begin)
+        swept = QueueSweep(None, store, BENCH).only_put_back()
+    assert sorted(listed(store, SHORT)) == ["site1::between", "site1::popped", "site1::waits"]
+    assert (swept.put_back, store.exists(f"{SHORT}:intermediate")) == (2, 0)
+    assert store.zcard(f"rq:wip:{BENCH}:short") == 1
+
+
 def test_registries_move_with_their_scores(stores: tuple[redis.Redis, redis.Redis]) -> None:
     old, new = stores
     for registry, status in (("scheduled", "scheduled"), ("deferred", "deferred"), ("wip", "started")):
