@@ -53,6 +53,8 @@ class Scene:
         self.write_inventory()
         if not self._stores_answer():
             self.deploy_stores()
+        for host in APPS:  # before the stores are emptied: it may be at work on either
+            self.host(host).exec(["sh", "-c", f"systemctl stop supervisor; rm -rf {self.bench.root}"])
         for host in STORES:
             for purpose in PORTS:
                 store = self.store(host, purpose)
@@ -60,7 +62,6 @@ class Scene:
                 store.config_set("maxmemory", "256mb")
         programs = (self.bench.path / "config/supervisor.conf").read_text()
         for host in APPS:
-            self.host(host).exec(["sh", "-c", f"systemctl stop supervisor; rm -rf {self.bench.root}"])
             (self.bench.path / "config/supervisor.conf").write_text(_programs(programs, first=host == APPS[0]))
             standin.install(self.host(host), self.bench)
             standin.start(self.host(host))
