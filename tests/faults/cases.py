@@ -19,6 +19,7 @@ PHASES = {
     "start": r"Start consumers \| Start the workers",
     "history": r"History \| Move finished",
     "verify": r"Verify \| Look at the bench",
+    "retire": r"Retire \| Stop the bench",
     "close": r"Move \| Close the journal",
 }
 HOSTS = ("app1", "app2", "old1", "new1")

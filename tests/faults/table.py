@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import json
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tests.faults.cases import PHASES
+from tests.faults.cases import PHASES, cases
 from tests.fleet.hosts.processes import ROOT
 
 ROWS = ROOT / ".benchfly/faults.json"
@@ -57,11 +58,15 @@ def page(rows: Sequence[Mapping[str, Any]]) -> str:
     total = {
         name: sum(row[name] for row in rows) for name in ("acknowledged", "lost", "twice", "killed_running", "failed")
     }
+    summary = (
+        f"{len(rows)} of {len(cases())} cases have run, {len(whole)} of them are whole: {total['acknowledged']:,} jobs "
+        f"acknowledged, {total['lost']} lost, {total['twice']} run twice; {total['killed_running']} killed while they "
+        f"ran, {total['failed']} failed by the fault itself (a full disk). "
+        f"Load: {' and '.join(map(str, rates))} jobs a second beside pages and cleared caches; 200 is the default, "
+        "which a busy machine does not carry."
+    )
     lines = [
-        f"{len(rows)} cases, {len(whole)} whole: {total['acknowledged']:,} jobs acknowledged, {total['lost']} lost, "
-        f"{total['twice']} run twice; {total['killed_running']} killed while they ran, {total['failed']} failed by the "
-        f"fault itself (a full disk). Load: {' and '.join(map(str, rates))} jobs a second beside pages and cleared "
-        "caches.",
+        *textwrap.wrap(summary, 120),
         "",
         "| fault | cases | whole | acknowledged | lost | twice | killed | recovery, seconds: median, longest |",
         "|---" * 8 + "|",

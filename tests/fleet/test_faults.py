@@ -19,8 +19,6 @@ pytestmark = [pytest.mark.fleet, pytest.mark.timeout(900)]
 CASES = [
     Case("kill", "controller", "config", "migrate", "take back"),
     Case("kill", "app2", "web", "migrate", "resume"),
-    Case("cut", "old1", "sweep", "rollback", "take back"),
-    Case("kill", "new1", "sweep", "rollback", "resume"),
 ]
 
 
