@@ -65,9 +65,10 @@ def run() -> int:
         with load:
             step(f"Load: {ENQUEUES_PER_SECOND} jobs a second and pages, from here to the end", f"on {bench.url}")
             time.sleep(WARM_UP_SECONDS)
-            runs = [verb(name, options) for name in ("deploy", "check", "migrate", "verify")]
+            runs = [verb(name, options) for name in ("deploy", "check")]
+            # Before the move, which retires the former cache.
             runs.append(verb("benchmark", options, benchmark(former["cache"])))
-            runs += [verb(name, options) for name in ("rollback", "verify")]
+            runs += [verb(name, options) for name in ("migrate", "verify", "rollback", "verify")]
         requests = load.stop()
         step("Letting the queue run empty", "then every acknowledged job is looked for among the executed ones")
         counted = settled(bench, requests)
