@@ -31,8 +31,9 @@ demo: setup
 	@.venv/bin/python -m demo
 
 test: export ANSIBLE_REMOTE_TEMP := $(CURDIR)/.benchfly/cache/ansible/tmp
+# TESTS="not pairs" leaves out tests with that word in their names, as pytest's -k does.
 test: setup
-	@.venv/bin/pytest --ignore=tests/lint
+	@.venv/bin/pytest --ignore=tests/lint -k '$(TESTS)'
 
 # FLEET_TESTS="not ubuntu" leaves out the tests with that word in their names, as pytest's -k does.
 fleet-test: setup
