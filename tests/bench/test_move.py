@@ -97,14 +97,14 @@ def kill_at(moving: Moving, verb: str, phase: str) -> None:
 
 def test_a_job_that_does_not_end_puts_everything_back(moving: Moving) -> None:
     load = moving.load(enqueues=10)
-    urllib.request.urlopen(f"{moving.bench.url}/api/method/enqueue?n=1000000&sleep=12", data=b"").close()
+    urllib.request.urlopen(f"{moving.bench.url}/api/method/enqueue?n=1000000&sleep=45", data=b"").close()
     time.sleep(2)
     before = moving.bench.config()
     said = moving.refused("migrate", frappe_bench_stop_timeout=3)
     assert re.search(r"worker-0 \(pid \d+\) did not end within 3 s, because a job holds it", said)
     assert moving.bench.config() == before
     assert not (moving.state_dir / "journal.json").exists() or moving.refused("rollback")
-    for _ in range(30):
+    for _ in range(90):
         if all(process.state == "RUNNING" for process in moving.bench.processes()):
             break
         time.sleep(1)
