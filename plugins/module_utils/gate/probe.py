@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import connect, redis
 
 PREFIX = "benchfly:probe:"
-# Where a probe is killed, the server itself forgets what it wrote.
+# Where a probe is killed, the server itself forgets what it wrote, but for the registry that RQ was writing just then.
 TTL = 120
 _AT_ONCE = 1000
 
