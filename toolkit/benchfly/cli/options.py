@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any
 
@@ -175,3 +176,33 @@ class Options:
                     yield "{…}"
             else:
                 yield from (f"{word.partition('=')[0]}=…" for word in shlex.split(text) if "=" in word)
+
+
+def _common(
+    inventory: InventoryOption = None,
+    extra_vars: ExtraVarsOption = None,
+    check: CheckOption = False,
+    diff: DiffOption = False,
+    verbose: VerboseOption = 0,
+    as_json: JsonOption = False,
+    yes: YesOption = False,
+) -> Options:
+    return Options(inventory or (), extra_vars or (), (), check, diff, verbose, as_json, yes)
+
+
+def with_common(act: Callable[..., None]) -> Callable[..., None]:
+    """A command with the options that all verbs have, and those of `act`, which is called with an Options and its own.
+
+    Typer reads options from a function's signature, so the command's is put together from both.
+    """
+    common = inspect.signature(_common, eval_str=True).parameters
+    own = list(inspect.signature(act, eval_str=True).parameters.values())[1:]
+    first, *rest = common.values()
+
+    def command(**given: Any) -> None:
+        options = _common(**{name: given.pop(name) for name in common})
+        act(options, **given)
+
+    command.__signature__ = inspect.Signature([first, *own, *rest])  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in (first, *own, *rest)}
+    return command

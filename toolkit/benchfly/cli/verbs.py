@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import typer
 
@@ -14,22 +14,16 @@ from benchfly.cli.options import (
     BatchOption,
     BenchOption,
     CanaryOption,
-    CheckOption,
     CleanOption,
-    DiffOption,
-    ExtraVarsOption,
     IgnoreBlackoutOption,
-    InventoryOption,
-    JsonOption,
     Options,
     ParallelOption,
     PlanOption,
     ScaleOption,
     Several,
     TakeOverOption,
-    VerboseOption,
     WithoutEvidenceOption,
-    YesOption,
+    with_common,
 )
 from benchfly.cli.rollout import run_move
 from benchfly.cli.run import Verb, run_verb
@@ -164,46 +158,28 @@ def register(app: typer.Typer) -> None:
 
 
 def _command(verb: Verb) -> Callable[..., None]:
-    def command(
-        inventory: InventoryOption = None,
-        extra_vars: ExtraVarsOption = None,
-        bench: BenchOption = None,
-        check: CheckOption = False,
-        diff: DiffOption = False,
-        verbose: VerboseOption = 0,
-        as_json: JsonOption = False,
-        yes: YesOption = False,
-    ) -> None:
-        options = Options(inventory or (), extra_vars or (), bench or (), check, diff, verbose, as_json, yes)
-        run_verb(verb, options)
+    @with_common
+    def command(options: Options, bench: BenchOption = None) -> None:
+        run_verb(verb, replace(options, benches=bench or ()))
 
     return command
 
 
 def _benchmark_command(verb: Verb) -> Callable[..., None]:
-    def command(
-        inventory: InventoryOption = None,
-        extra_vars: ExtraVarsOption = None,
-        scale: ScaleOption = 1.0,
-        clean: CleanOption = False,
-        check: CheckOption = False,
-        diff: DiffOption = False,
-        verbose: VerboseOption = 0,
-        as_json: JsonOption = False,
-        yes: YesOption = False,
-    ) -> None:
-        given = [*(extra_vars or ())]
+    @with_common
+    def command(options: Options, scale: ScaleOption = 1.0, clean: CleanOption = False) -> None:
+        given = [*options.extra_vars]
         given += [f"benchmark_scale={scale}"] if scale != 1 else []
         given += ["benchmark_clean=true"] if clean else []
-        run_verb(verb, Options(inventory or (), given, (), check, diff, verbose, as_json, yes))
+        run_verb(verb, replace(options, extra_vars=given))
 
     return command
 
 
 def _move_command(verb: Verb) -> Callable[..., None]:
+    @with_common
     def command(
-        inventory: InventoryOption = None,
-        extra_vars: ExtraVarsOption = None,
+        options: Options,
         bench: BenchOption = None,
         every: AllOption = False,
         canary: CanaryOption = 1,
@@ -213,11 +189,6 @@ def _move_command(verb: Verb) -> Callable[..., None]:
         ignore_blackout: IgnoreBlackoutOption = "",
         without_evidence: WithoutEvidenceOption = "",
         take_over: TakeOverOption = False,
-        check: CheckOption = False,
-        diff: DiffOption = False,
-        verbose: VerboseOption = 0,
-        as_json: JsonOption = False,
-        yes: YesOption = False,
     ) -> None:
         several = Several(every, canary, batch, parallel)
         given = {
@@ -226,7 +197,6 @@ def _move_command(verb: Verb) -> Callable[..., None]:
             "frappe_bench_take_over": take_over,
         }
         overrides = {name: value for name, value in given.items() if value}
-        common = (inventory or (), extra_vars or (), bench or (), check, diff, verbose, as_json, yes)
-        run_move(verb, Options(*common, several=several, plan=plan, overrides=overrides))
+        run_move(verb, replace(options, benches=bench or (), several=several, plan=plan, overrides=overrides))
 
     return command
