@@ -5,7 +5,13 @@ BenchflyError                 1   anything below; never raised itself
 │   └── InventoryError        3   the inventory is wrong; carries one problem per line
 ├── RunFailedError            4   a playbook failed part-way; the message says how to resume or roll back
 │   └── UnreachableError      5   a host could not be reached
-└── ResultsError              6   a stored result or a tool's output cannot be read
+├── ResultsError              6   a stored result or a tool's output cannot be read
+└── AwsError                  7   AWS refused a call or does not answer; the message names both and the remedy
+    ├── AwsDeniedError        7   the credentials are not allowed to make the call
+    ├── AwsThrottledError     7   too many calls, also after retries
+    ├── AwsNotFoundError      7   what was asked for does not exist in this account and region
+    ├── AwsCredentialsError   7   there are no credentials, or they are wrong or expired
+    └── AwsRegionError        7   no region, or another one than that of what was asked for
 
 Exit codes 0 (done), 2 (wrong command line) and 130 (interrupted) come from the command line itself.
 """
@@ -66,3 +72,33 @@ class ResultsError(BenchflyError):
     """A stored result or a tool's output cannot be read."""
 
     exit_code = 6
+
+
+class AwsError(BenchflyError):
+    """AWS refused a call or does not answer; `code` is AWS's own word for why, empty when it did not answer."""
+
+    exit_code = 7
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class AwsDeniedError(AwsError):
+    """The credentials are not allowed to make the call."""
+
+
+class AwsThrottledError(AwsError):
+    """There were too many calls, also after retries."""
+
+
+class AwsNotFoundError(AwsError):
+    """What was asked for does not exist in this account and region."""
+
+
+class AwsCredentialsError(AwsError):
+    """There are no credentials, or they are wrong or expired."""
+
+
+class AwsRegionError(AwsError):
+    """No region is chosen, or another one than that of what was asked for."""

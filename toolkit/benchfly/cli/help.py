@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchfly.errors import RefusedError, ResultsError, RunFailedError, UnreachableError
+from benchfly.errors import AwsError, RefusedError, ResultsError, RunFailedError, UnreachableError
 
 INTERRUPTED = 130
 DEBUG = "BENCHFLY_DEBUG"  # variable of the environment that has tracebacks shown
@@ -16,6 +16,7 @@ EXIT_CODES = {
     RunFailedError.exit_code: "failed part-way",
     UnreachableError.exit_code: "a host could not be reached",
     ResultsError.exit_code: "a stored result cannot be read",
+    AwsError.exit_code: "AWS refused a call, or does not answer",
     INTERRUPTED: "interrupted",
 }
 

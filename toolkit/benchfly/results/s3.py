@@ -5,7 +5,7 @@
     <prefix>/runs/<id>/benchmark.json            everything, with raw outputs and command lines
 
 BENCHFLY_S3=s3://bucket/prefix says where; region, credentials and another endpoint are those of the AWS tools
-(AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL_S3).
+(AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL).
 """
 
 from __future__ import annotations
@@ -13,31 +13,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from benchfly import aws
 from benchfly.errors import RefusedError, ResultsError
 from benchfly.results import benchmarks
 
 VARIABLE = "BENCHFLY_S3"
 TABLES = ("trials", "comparisons")
-# Seconds, and attempts: a benchmark must not end in a wait for minutes.
-_CONNECT, _READ, _ATTEMPTS = 5, 30, 4
-_REMEDIES = {
-    "NoSuchBucket": "There is no such bucket. Make it, or correct BENCHFLY_S3",
-    "404": "There is no such bucket. Make it, or correct BENCHFLY_S3",
-    "AccessDenied": "Access is denied. The credentials need s3:PutObject, s3:GetObject and s3:ListBucket there",
-    "403": "Access is denied. The credentials need s3:PutObject, s3:GetObject and s3:ListBucket there",
-    "InvalidAccessKeyId": "The access key is unknown. Check AWS_PROFILE or AWS_ACCESS_KEY_ID",
-    "SignatureDoesNotMatch": "The secret key is wrong. Check AWS_PROFILE or AWS_SECRET_ACCESS_KEY",
-    "ExpiredToken": "The session's credentials have expired. Log in again",
-    "SlowDown": f"It asks for fewer requests, after {_ATTEMPTS} attempts. Try again later",
-    "Throttling": f"It asks for fewer requests, after {_ATTEMPTS} attempts. Try again later",
-    "503": f"It asks for fewer requests, after {_ATTEMPTS} attempts. Try again later",
-}
 
 
 @dataclass(frozen=True)
@@ -62,19 +48,19 @@ class Bucket:
         return f"s3://{self.name}/{self.prefix}".rstrip("/")
 
     def push(self, run: str, folder: Path) -> list[str]:
-        """Put a benchmark's rows and its file there, over what was there of it; their keys. Raises ResultsError."""
+        """Put a benchmark's rows and its file there, over what was there of it; their keys. Raises AwsError."""
         contents = {
             self._key(f"{table}/run={run}/rows.jsonl"): _lines(getattr(benchmarks, table)(run)) for table in TABLES
         }
         contents[self._key(f"runs/{run}/benchmark.json")] = (folder / "benchmark.json").read_bytes()
-        with self._client() as client:
+        with aws.client("s3", what=str(self)) as client:
             for key, content in contents.items():
                 client.put_object(Bucket=self.name, Key=key, Body=content)
         return list(contents)
 
     def rows(self, table: str) -> Iterator[Mapping[str, Any]]:
-        """All rows of a table that are there, of every machine that put some. Raises ResultsError."""
-        with self._client() as client:
+        """All rows of a table that are there, of every machine that put some. Raises AwsError, ResultsError."""
+        with aws.client("s3", what=str(self)) as client:
             pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=self._key(f"{table}/"))
             for page in pages:
                 for entry in page.get("Contents", ()):
@@ -83,28 +69,6 @@ class Bucket:
 
     def _key(self, name: str) -> str:
         return f"{self.prefix}/{name}" if self.prefix else name
-
-    @contextmanager
-    def _client(self) -> Iterator[Any]:
-        """A client, whose errors come out as ResultsError that says what to do."""
-        import boto3  # type: ignore[import-untyped]
-        from botocore import exceptions  # type: ignore[import-untyped]
-        from botocore.config import Config  # type: ignore[import-untyped]
-
-        config = Config(
-            connect_timeout=_CONNECT, read_timeout=_READ, retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"}
-        )
-        try:
-            yield boto3.Session().client("s3", config=config)
-        except exceptions.ClientError as error:
-            code = str(error.response.get("Error", {}).get("Code", ""))
-            raise ResultsError(f"{self}: {_REMEDIES.get(code, f'{error}')}.") from error
-        except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
-            remedy = "Log in with the AWS tools, or set AWS_PROFILE"
-            raise ResultsError(f"{self}: there are no credentials. {remedy}.") from error
-        except exceptions.BotoCoreError as error:
-            remedy = "Check the network, AWS_REGION and the endpoint"
-            raise ResultsError(f"{self} does not answer: {error}. {remedy}.") from error
 
 
 def _lines(rows: Iterable[Any]) -> bytes:

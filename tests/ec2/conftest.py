@@ -1,0 +1,78 @@
+"""AWS over real HTTP: moto's server, and credentials that are good nowhere else."""
+
+from __future__ import annotations
+
+import threading
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+REGION = "eu-central-1"
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[str]:
+    """The address of moto's server."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+
+
+@pytest.fixture
+def credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Those of a test, whatever this machine has of its own."""
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_REGION", REGION)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+
+
+@pytest.fixture
+def account(moto_server: str, credentials: None, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty account, at the address that every client of AWS takes from AWS_ENDPOINT_URL."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server)
+    urllib.request.urlopen(urllib.request.Request(f"{moto_server}/moto-api/reset", method="POST"), timeout=30)
+    return moto_server
+
+
+@pytest.fixture
+def answering(
+    request: pytest.FixtureRequest, credentials: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[list[int]]:
+    """An endpoint that gives every request the same answer, (status, code); the requests so far.
+
+    moto refuses nothing by itself: what it cannot be made to say is said here in AWS's own form.
+    """
+    status, code = request.param
+    seen: list[int] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            seen.append(status)
+            error = f"<Error><Code>{code}</Code><Message>as told.</Message></Error>"
+            s3 = self.headers.get("x-amz-content-sha256") or self.command == "GET"
+            body = (error if s3 else f"<Response><Errors>{error}</Errors><RequestID>1</RequestID></Response>").encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_PUT = do_POST = _answer  # noqa: N815, the names are http.server's
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    yield seen
+    server.shutdown()
+    server.server_close()
