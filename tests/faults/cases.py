@@ -9,7 +9,7 @@ from itertools import product
 
 # Phases of a move, by what the task's name says with which each begins, in order.
 PHASES = {
-    "check": r"Check \| Ask the new stores|Look \| Read the bench",
+    "check": r"Check \| Ask the stores|Look \| Read the bench",
     "open": r"Move \| Begin in the journal",
     "stop": r"Stop consumers \| Let the workers finish",
     "config": r"Switch producers \| Write the new stores",

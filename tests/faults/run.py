@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.faults.ledger import Ledger
 from tests.faults.load import JOBS_PER_SECOND, Load, longest_gaps
 from tests.faults.planted import Planted
 from tests.faults.scene import APPS, LATEST, Scene
+from tests.fleet.hosts.processes import ROOT
 
 ATTEMPTS = 3
 WARM_UP = 2.0  # seconds of load before the move, and after it
@@ -32,6 +34,12 @@ class Outcome:
     attempts: int  # runs that the way out took
     recovered: float  # seconds from the fault until the bench was whole again
     amiss: list[str]
+
+
+def commit() -> str:
+    """Of the code that was tried, with `-dirty` where the checkout differs from it."""
+    words = ["git", "-C", ROOT, "describe", "--always", "--dirty", "--exclude=*"]
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
 
 
 class CaseRun:
@@ -70,6 +78,7 @@ class CaseRun:
         row = {
             "case": self.case.name,
             **asdict(self.case),
+            "commit": commit(),
             "outcome": "; ".join(self.outcome.amiss) or "whole",
             "broke": self.outcome.broke,
             "rate": JOBS_PER_SECOND,

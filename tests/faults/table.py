@@ -1,4 +1,4 @@
-"""The rows of `make faults`, and docs/faults.md that is made of them: python -m tests.faults.table"""
+"""The rows of `make faults`, and the pages docs/faults.* that are made of them: python -m tests.faults.table"""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from tests.fleet.hosts.processes import ROOT
 
 ROWS = ROOT / ".benchfly/faults.json"
 PAGE = ROOT / "docs/faults.md"
+# Hundreds of cases take many hours: rows are kept with the code, each with its commit, so that any checkout goes on.
+KEPT = ROOT / "docs/faults.json"
 HEAD = """# Broken on purpose
 
 Written by `make faults`, which makes four hosts with systemd and sshd on one machine: two with one bench (web, workers;
@@ -25,7 +27,8 @@ After each case everything is accounted for: every job whose enqueueing was ackn
 planted in every state of RQ, with their times to live; the cache's durable lists, item by item; every file that a move
 touches, byte for byte; journal, processes, pages, and what `verify` says. *Killed* are jobs that ran on a host when its
 power was cut: they are proven to have begun there and not to have ended, and no move can save them
-([protocol.md](protocol.md)). `.benchfly/faults.json` has a row for each case, with its gaps and seconds.
+([protocol.md](protocol.md)). [faults.json](faults.json) has a row for each case, with its commit, gaps and seconds; a
+run goes on from there, and keeps its rows in `.benchfly/faults.json`.
 
 - **kill**: the power of a host is cut, or every process of the controller is killed; the host boots again by itself.
 - **cut**: the cable of a host is pulled, or the controller's to both of the bench's hosts.
@@ -37,7 +40,8 @@ power was cut: they are proven to have begun there and not to have ended, and no
 
 
 def read() -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = json.loads(ROWS.read_text()) if ROWS.exists() else []
+    file = ROWS if ROWS.exists() else KEPT
+    rows: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
     return rows
 
 
@@ -121,4 +125,6 @@ def _groups(rows: Iterable[Mapping[str, Any]], *names: str) -> dict[tuple[str, .
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page([row for row in read() if "acknowledged" in row]))
+    accounted = sorted((row for row in read() if "acknowledged" in row), key=lambda row: str(row["case"]))
+    PAGE.write_text(page(accounted))
+    KEPT.write_text("[\n" + ",\n".join(json.dumps(row) for row in accounted) + "\n]\n")

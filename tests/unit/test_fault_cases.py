@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
+from pathlib import Path
 
 from tests.faults.cases import MOVES, PHASES, TARGETS, WAYS, cases, choose
 from tests.faults.load import Answer, longest_gaps
@@ -24,6 +26,15 @@ def test_a_case_is_chosen_that_leads_away_from_where_the_bench_is() -> None:
     assert at_old and at_old.verb == "migrate"
     assert at_new and at_new.verb == "rollback"
     assert choose([at_new], "old") is None
+
+
+def test_every_phase_is_known_by_tasks_that_there_are() -> None:
+    root = Path(__file__).parents[2]
+    files = [*root.glob("playbooks/**/*.yml"), *root.glob("roles/*/tasks/*.yml")]
+    tasks = re.findall(r"- name: (.*)", "\n".join(file.read_text() for file in files))
+    for phase, pattern in PHASES.items():
+        for wanted in re.split(r"(?<!\\)\|", pattern):
+            assert any(re.match(wanted, task) for task in tasks), (phase, wanted)
 
 
 def test_gaps_are_between_answers_that_were_good() -> None:
