@@ -8,14 +8,22 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import judge, trial
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.capacity import Objective
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import Output, OutputError
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generators import GENERATORS
 
+FIRST_RATE = 1000.0  # operations per second, where neither the workload nor the run says where a search begins
 Results = Mapping[str, Mapping[str, Any]]
 
 
-def benchmark_merge(results: Results, generator: str, windows: int = 1) -> dict[str, Any]:
-    """One trial and its output, of what benchmark_trial returned on each host."""
+def benchmark_merge(
+    results: Results,
+    generator: str,
+    windows: int = 1,
+    rate: float = 0.0,
+    objective: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """One trial and its output, of what benchmark_trial returned on each host, and whether an objective held."""
     outputs: dict[str, Output] = {}
     invalid: list[str] = []
     answered = {host: result for host, result in results.items() if "trial" in result}
@@ -34,7 +42,7 @@ def benchmark_merge(results: Results, generator: str, windows: int = 1) -> dict[
     merged = {
         **{key: first[key] for key in ("round", "store", "started")},
         "cpu": [result["trial"]["cpu"] for result in answered.values()],
-        **dict.fromkeys(("measurement", "details")),
+        **dict.fromkeys(("measurement", "details", "held")),
         "series": [],
         "stalls": [],
         "windows": [],
@@ -45,6 +53,7 @@ def benchmark_merge(results: Results, generator: str, windows: int = 1) -> dict[
         merged.update(measurement=asdict(whole.measurement), series=list(whole.series), details=dict(whole.details))
         merged["stalls"] = trial.stalls(whole.series)
         merged["windows"] = [{**asdict(one.measurement), "histogram": ""} for one in each] if len(each) > 1 else []
+        merged["held"] = Objective(**objective).held(merged["measurement"], float(rate)) if objective else None
     except OutputError as error:
         merged["invalid"] = invalid or [str(error)]
     return {"trial": merged, "output": asdict(trial.together(outputs))}
@@ -110,6 +119,8 @@ def benchmark_workload(workload: Mapping[str, Any], given: Mapping[str, Any]) ->
             changed[key] = int(number) if key == "rounds" else number
     if clients := _listed(given["clients"], int):
         changed["clients"] = clients
+    if given.get("objective"):
+        changed.update(loop="open", objective=given["objective"], rate=changed.get("rate", FIRST_RATE))
     if rates := _listed(given["rates"], float):
         changed.update(loop="open", rate=rates)
     return changed

@@ -15,15 +15,9 @@ description:
   - Keeps no value and no name. Keys become numbered families; keys and fields are told apart by hashes with a salt that
     is forgotten.
 author: The benchfly authors
+extends_documentation_fragment:
+  - benchfly.stores.benchmark.store
 options:
-  store:
-    description: Name of the store, for messages.
-    type: str
-    required: true
-  url:
-    description: URL of the store.
-    type: str
-    required: true
   seconds:
     description: How long to listen at most.
     type: float
@@ -69,6 +63,7 @@ from collections.abc import Sequence
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import redact
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import store
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.arguments import STORE
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.capture import Census
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.families import HASH, ITEM, LIST, STRING
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import Target
@@ -108,8 +103,7 @@ def lengths(connection: Connection, shape: str, items: Sequence[tuple[str, str]]
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "store": {"type": "str", "required": True},
-            "url": {"type": "str", "required": True, "no_log": True},
+            **STORE,
             "seconds": {"type": "float", "default": 10},
             "mebibytes": {"type": "float", "default": 16},
             "busy": {"type": "int", "default": 2000},

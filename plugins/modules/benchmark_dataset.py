@@ -15,27 +15,10 @@ description:
   - Refuses a store that holds other keys, unless I(allow_data) says that this is known, and one whose memory limit
     leaves no room, since it would evict or refuse what others write.
 author: The benchfly authors
+extends_documentation_fragment:
+  - benchfly.stores.benchmark
+  - benchfly.stores.benchmark.store
 options:
-  store:
-    description: Name of the store, for messages.
-    type: str
-    required: true
-  url:
-    description: URL of the store.
-    type: str
-    required: true
-  workload:
-    description: The workload, as in its YAML file.
-    type: dict
-    required: true
-  workload_name:
-    description: Name of the workload, for messages.
-    type: str
-    default: workload
-  scale:
-    description: What the workload's data, clients, rates and time are multiplied by.
-    type: float
-    default: 1.0
   generator:
     description: The load generator that will read the data; each numbers items in its own way.
     type: str
@@ -83,6 +66,7 @@ removed:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import redact
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import store
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.arguments import STORE, WORKLOAD
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import Target
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generators import GENERATORS
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import (
@@ -112,11 +96,8 @@ def refusal(connection: Connection, workload: Workload, foreign: int, allow_data
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "store": {"type": "str", "required": True},
-            "url": {"type": "str", "required": True, "no_log": True},
-            "workload": {"type": "dict", "required": True},
-            "workload_name": {"type": "str", "default": "workload"},
-            "scale": {"type": "float", "default": 1.0},
+            **STORE,
+            **WORKLOAD,
             "generator": {"type": "str", "choices": list(GENERATORS), "default": "python-client"},
             "allow_data": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

@@ -14,6 +14,8 @@ description:
     will use. Where none is installed that can play the workload it is C(python-client), which comes along, plays
     everything, and is slow.
 author: The benchfly authors
+extends_documentation_fragment:
+  - benchfly.stores.benchmark
 options:
   name:
     description: Which one to use; C(auto) takes the first that is installed.
@@ -29,18 +31,6 @@ options:
     type: list
     elements: str
     required: true
-  workload:
-    description: The workload, as in its YAML file.
-    type: dict
-    required: true
-  workload_name:
-    description: Name of the workload, for messages.
-    type: str
-    default: workload
-  scale:
-    description: What the workload's data, clients, rates and time are multiplied by.
-    type: float
-    default: 1.0
 attributes:
   check_mode:
     description: Only looks.
@@ -65,12 +55,17 @@ workload:
   description:
     - What is to be played, scaled. C(points) are the pairs of clients and operations per second offered (0 in a closed
       loop), C(seconds) of each trial, C(rounds), C(warm_up) in seconds, C(windows), the C(loop), whether the data is
-      C(filled) in before, and what it is C(invalidated_by).
+      C(filled) in before, what it is C(invalidated_by), the C(objective) (empty for none), and how many C(steps) a
+      round takes at most: more than 1 in the search that an objective asks for.
   returned: success
   type: dict
 """
 
+from dataclasses import asdict
+
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.arguments import WORKLOAD
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.capacity import STEPS
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import Target
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generators import (
     GENERATORS,
@@ -86,9 +81,7 @@ def main() -> None:
             "name": {"type": "str", "choices": ["auto", *GENERATORS], "default": "auto"},
             "path": {"type": "str", "default": ""},
             "urls": {"type": "list", "elements": "str", "required": True, "no_log": True},
-            "workload": {"type": "dict", "required": True},
-            "workload_name": {"type": "str", "default": "workload"},
-            "scale": {"type": "float", "default": 1.0},
+            **WORKLOAD,
         },
         supports_check_mode=True,
     )
@@ -114,6 +107,8 @@ def main() -> None:
         "loop": workload.loop,
         "filled": workload.filled,
         "invalidated_by": workload.invalidated_by,
+        "objective": asdict(workload.objective) if workload.objective else {},
+        "steps": STEPS if workload.objective else 1,
     }
     module.exit_json(changed=False, generator=found, workload=wanted)
 

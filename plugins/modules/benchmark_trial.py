@@ -16,27 +16,10 @@ description:
   - A trial that had an error reply, a lost connection, an eviction or a read of a key that was gone is invalid, unless
     the workload says otherwise. It is reported as such, with its reasons, and does not fail the task.
 author: The benchfly authors
+extends_documentation_fragment:
+  - benchfly.stores.benchmark
+  - benchfly.stores.benchmark.store
 options:
-  store:
-    description: Name of the store, given back.
-    type: str
-    required: true
-  url:
-    description: URL of the store.
-    type: str
-    required: true
-  workload:
-    description: The workload, as in its YAML file.
-    type: dict
-    required: true
-  workload_name:
-    description: Name of the workload, for messages.
-    type: str
-    default: workload
-  scale:
-    description: What the workload's data, clients, rates and time are multiplied by.
-    type: float
-    default: 1.0
   generator:
     description: Name of the load generator.
     type: str
@@ -135,6 +118,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import redact
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import store, trial
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.arguments import STORE, WORKLOAD
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import (
     Generator,
     Load,
@@ -201,11 +185,8 @@ def measure(given: dict[str, Any], workload: Workload, target: Target, outputs: 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "store": {"type": "str", "required": True},
-            "url": {"type": "str", "required": True, "no_log": True},
-            "workload": {"type": "dict", "required": True},
-            "workload_name": {"type": "str", "default": "workload"},
-            "scale": {"type": "float", "default": 1.0},
+            **STORE,
+            **WORKLOAD,
             "generator": {"type": "str", "choices": list(GENERATORS), "required": True},
             "path": {"type": "str", "default": ""},
             "seconds": {"type": "float", "default": 2},

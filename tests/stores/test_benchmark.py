@@ -22,7 +22,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload
 from tests.orphans import descendants, end
 from tests.stores.servers import Server
 
-from benchfly.benchmark import Benchmark, compare
+from benchfly.benchmark import CAPACITY, Benchmark, compare
 
 pytestmark = pytest.mark.stores
 
@@ -88,6 +88,22 @@ def test_two_stores_with_what_is_at_hand(tmp_path: Path, pair: tuple[Server, Ser
     assert all(row.spread and row.spread.low > 0 for row in rows)
     assert [server.client.dbsize() for server in pair] == [0, 0]
     assert (tmp_path / "benchmark.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_how_much_a_store_bears_at_an_objective(tmp_path: Path, pair: tuple[Server, Server]) -> None:
+    variables = {**urls(*pair), **QUICK, "benchmark_generator": "python-client", "benchmark_clients": 2}
+    variables |= {"benchmark_objective": {"percentile": "p95", "ms": 100}, "benchmark_rates": 4000}
+    done = play(tmp_path, {**variables, "benchmark_seconds": 0.3, "benchmark_rounds_most": 1})
+    assert done.returncode == 0, done.stdout
+    measured = Benchmark.load(tmp_path / "benchmark.json")
+    assert str(measured.workload.objective) == "p95 of 100 ms" and measured.loop == "open"
+    for name in ("old", "new"):
+        mine = [trial for trial in measured.trials if trial.store == name]
+        assert mine[0].rate == 4000 and {trial.held for trial in mine} == {True, False}
+        assert max(trial.rate for trial in mine if trial.held) < min(trial.rate for trial in mine if not trial.held)
+    rows = compare(measured.trials, ["old", "new"]).rows
+    assert [(row.metric, bool(row.spread and row.spread.median > 100)) for row in rows] == [(CAPACITY, True)] * 2
+    assert [server.client.dbsize() for server in pair] == [0, 0]
 
 
 def test_stores_of_the_inventory(tmp_path: Path, pair: tuple[Server, Server]) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import store, trial
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import capacity, store, trial
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import (
     Load,
     OutputError,
@@ -90,6 +91,19 @@ def test_processes_share_an_open_loop(server: Server) -> None:
     reading = play(server, workload("frappe-site", loop="open", rate=300), 2.0, clients=5, rate=300, parts=2)
     assert reading.measurement.operations == pytest.approx(600, abs=15)
     assert sum(reading.series) == reading.measurement.operations
+
+
+def test_a_search_finds_what_a_server_bears(server: Server) -> None:
+    objective, wanted = capacity.Objective("p95", 100.0), workload("frappe-site", loop="open", rate=2000)
+    tried: list[tuple[float, bool]] = []
+    while (rate := capacity.next_rate(tried, 2000.0, capacity.FIRST_STEP)) is not None:
+        reading = play(server, wanted, 0.4, clients=2, rate=rate)
+        tried.append((rate, objective.held(asdict(reading.measurement), rate)))
+    found = capacity.answer(tried)
+    assert found and 500 < found < 200_000, tried
+    # Far below it holds, and far above not even the rate itself is reached.
+    assert objective.held(asdict(play(server, wanted, 0.4, clients=2, rate=found / 20).measurement), found / 20)
+    assert not objective.held(asdict(play(server, wanted, 0.4, clients=2, rate=found * 20).measurement), found * 20)
 
 
 def test_every_item_of_a_burst_is_written_once(server: Server) -> None:

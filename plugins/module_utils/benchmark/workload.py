@@ -7,6 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.capacity import (
+    HIGHEST,
+    PERCENTILES,
+    Objective,
+)
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.checked import Place, WorkloadError
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.families import (
     COMMANDS,
@@ -35,8 +40,8 @@ SCENARIOS: dict[str, dict[str, tuple[int, int, int]]] = {
     "fanout": {"subscribers": (20, 1, 10_000), "bytes": (300, 1, 1_000_000)},
 }
 _KEYS = {
-    "description", "clients", "items", "keys", "families", "operations", "filled", "loop", "rate", "seconds",
-    "rounds", "warm_up", "windows", "invalidated_by", *SCENARIOS,
+    "description", "clients", "items", "keys", "families", "operations", "filled", "loop", "rate", "objective",
+    "seconds", "rounds", "warm_up", "windows", "invalidated_by", *SCENARIOS,
 }  # fmt: skip
 _MOST_ITEMS = 100_000_000
 
@@ -45,7 +50,8 @@ _MOST_ITEMS = 100_000_000
 class Workload:
     """`clients` connections, without pipelining, in a closed loop or offering `rates` operations per second.
 
-    Several clients or rates are the points of a sweep. A trial of several `windows` is told of one by one, too. Of the
+    Several clients or rates are the points of a sweep; with an `objective` the rate is where the search for the highest
+    one begins. A trial of several `windows` is told of one by one, too. Of the
     scenarios at most one is there, in `scenario`, with its numbers in `numbers`; else it is a mix of operations.
     """
 
@@ -64,6 +70,7 @@ class Workload:
     invalidated_by: tuple[str, ...]
     scenario: str = ""
     numbers: tuple[tuple[str, int], ...] = ()
+    objective: Objective | None = None
 
     @property
     def bytes(self) -> int:
@@ -111,7 +118,7 @@ def parse(name: str, given: Any, scale: float = 1.0) -> Workload:
     operations = _operations(where, given, families)
     _fits(where, scenario, families, operations)
     loop = where.choice("loop", given.get("loop", "closed"), LOOPS)
-    rates = _numbers(where, "rate", given.get("rate"), 0.001, 10_000_000) if "rate" in given else ()
+    rates = _numbers(where, "rate", given.get("rate"), 0.001, HIGHEST) if "rate" in given else ()
     if (loop == "open") != bool(rates):
         where.wrong("rate", "goes with `loop: open`, and only with it", "Give both, or neither")
     rules = where.sequence("invalidated_by", given.get("invalidated_by", list(RULES)), empty=True)
@@ -131,8 +138,18 @@ def parse(name: str, given: Any, scale: float = 1.0) -> Workload:
         invalidated_by=tuple(where.choice("invalidated_by", rule, RULES) for rule in rules),
         scenario=scenario,
         numbers=numbers,
+        objective=_objective(where, given["objective"]) if "objective" in given else None,
     )
+    if workload.objective and (not rates or len(workload.points) > 1):
+        where.wrong("objective", "takes one number of clients, and one rate to begin at", "Give `loop: open` and both")
     return workload.scaled(scale)
+
+
+def _objective(where: Place, given: Any) -> Objective:
+    place = where.below("objective")
+    place.keys(given, {"percentile", "ms"}, {"percentile", "ms"})
+    percentile = place.choice("percentile", given["percentile"], tuple(PERCENTILES))
+    return Objective(percentile, place.number("ms", given["ms"], 0.001, 3_600_000))
 
 
 def _scenario(where: Place, given: Mapping[str, Any]) -> tuple[str, tuple[tuple[str, int], ...]]:

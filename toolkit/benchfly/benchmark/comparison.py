@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean, geometric_mean, median
 
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import capacity
+
 from benchfly.benchmark.statistics import ERROR_RATE, Estimate, estimate, holm, rounds_for
 from benchfly.benchmark.trials import Trial
 
@@ -34,6 +36,9 @@ METRICS = (
     Metric("p95_ms", "Latency, 95 % below", "ms", more_is_better=False),
     Metric("p99_ms", "Latency, 99 % below", "ms", more_is_better=False),
 )
+
+# What a search for an objective comes to, in place of these.
+CAPACITY = Metric("capacity", "Capacity", "operations/s", more_is_better=True)
 
 # Of each round (and load) a figure.
 Figures = Mapping[tuple[int, int, float], float]
@@ -120,6 +125,7 @@ class Row:
     store: str
     spread: Spread | None
     ratio: Ratio | None
+    interval: Spread | None = None  # of a capacity: what it is, and from where to where that is known
 
     @property
     def better(self) -> bool | None:
@@ -140,21 +146,27 @@ class Comparison:
     @property
     def floor(self) -> float | None:
         """What the baseline may differ from itself by in throughput, as a share; None where nobody measured it."""
-        known = [row.ratio.floor for row in self.rows if row.metric is METRICS[0] and row.ratio and row.ratio.floor]
+        known = [ratio.floor for _, ratio in self._first if ratio.floor]
         return math.expm1(max(known)) if known else None
 
     @cached_property
     def headline(self) -> str:
-        """The throughput of each store against the baseline, in a sentence each."""
-        ratios = [row for row in self.rows if row.metric is METRICS[0] and row.ratio]
-        said = " ".join(self._sentence(row.store, row.ratio) for row in ratios if row.ratio)
+        """The throughput, or the capacity, of each store against the baseline, in a sentence each."""
+        said = " ".join(self._sentence(store, ratio) for store, ratio in self._first)
         return f"{said} {self.mark}".strip()
 
+    @property
+    def _first(self) -> list[tuple[str, Ratio]]:
+        """Of the first metric each store's ratio."""
+        return [(row.store, row.ratio) for row in self.rows if row.metric is self.rows[0].metric and row.ratio]
+
     def _sentence(self, store: str, ratio: Ratio) -> str:
+        metric = self.rows[0].metric
         if ratio.spread is None or not ratio.claimed:
-            return f"Throughput of {store} and {self.baseline}: {ratio.verdict}."
+            return f"{metric.label} of {store} and {self.baseline}: {ratio.verdict}."
         spread = f"{ratio.spread.low:.2f} to {ratio.spread.high:.2f}"
-        return f"{store} did {ratio.spread.median:.2f} times the operations of {self.baseline} ({spread})."
+        done = "has {} times the capacity of" if metric is CAPACITY else "did {} times the operations of"
+        return f"{store} {done.format(f'{ratio.spread.median:.2f}')} {self.baseline} ({spread})."
 
 
 def compare(trials: Sequence[Trial], stores: Sequence[str], floors: Floors | None = None) -> Comparison:
@@ -164,13 +176,19 @@ def compare(trials: Sequence[Trial], stores: Sequence[str], floors: Floors | Non
     """
     known = {store: {**(floors or {}), **noise(trials, (stores[0], store))} for store in stores}
     rows = []
-    for metric in METRICS:
+    for metric in metrics(trials):
         figures = {store: by_round(trials, store, metric) for store in stores}
         baseline = figures[stores[0]]
         for store in stores:
             ratio = None if store == stores[0] else _ratio(figures[store], baseline, known[store].get(metric.field))
-            rows.append(Row(metric, store, Spread.of(figures[store].values()), ratio))
+            interval = _interval(figures[store]) if metric is CAPACITY else None
+            rows.append(Row(metric, store, Spread.of(figures[store].values()), ratio, interval))
     return Comparison(stores[0], tuple(_corrected(rows)))
+
+
+def metrics(trials: Sequence[Trial]) -> Sequence[Metric]:
+    """What these trials are compared by. Those of a search were at any rate: only what it came to says something."""
+    return (CAPACITY,) if any(trial.held is not None for trial in trials) else METRICS
 
 
 def noise(trials: Sequence[Trial], stores: Iterable[str]) -> dict[str, float]:
@@ -179,7 +197,7 @@ def noise(trials: Sequence[Trial], stores: Iterable[str]) -> dict[str, float]:
     Of two stores the mean of both differences, which is spread as the difference between the two is if they are equal.
     """
     floors = {}
-    for metric in METRICS:
+    for metric in metrics(trials):
         apart = [_apart(trials, store, metric) for store in dict.fromkeys(stores)]
         rounds = sorted(set.intersection(*(set(each) for each in apart)))
         found = estimate([fmean(each[number] for each in apart) for number in rounds])
@@ -191,29 +209,48 @@ def noise(trials: Sequence[Trial], stores: Iterable[str]) -> dict[str, float]:
 def by_round(trials: Sequence[Trial], store: str, metric: Metric) -> Figures:
     """The figure of a store in each round: of its two trials the geometric mean, if both are valid."""
     figures: dict[tuple[int, int, float], float] = {}
-    for number, found in _valid(trials, store).items():
-        values = [float(getattr(trial.measurement, metric.field)) for trial in found]
+    for number, found in _twins(trials, store, metric).items():
+        values = list(found.values())
         figures[number] = geometric_mean(values) if len(values) > 1 and min(values) > 0 else min(values)
     return figures
 
 
 def _apart(trials: Sequence[Trial], store: str, metric: Metric) -> Figures:
-    """The logarithm of the ratio of a store's two trials in each round that has both."""
-    apart: dict[tuple[int, int, float], float] = {}
-    for number, found in _valid(trials, store).items():
-        values = {trial.twin: float(getattr(trial.measurement, metric.field)) for trial in found}
-        if len(values) == 2 and min(values.values()) > 0:
-            apart[number] = math.log(values[True] / values[False])
-    return apart
+    """The logarithm of the ratio of a store's two figures in each round that has both."""
+    return {
+        number: math.log(values[True] / values[False])
+        for number, values in _twins(trials, store, metric).items()
+        if len(values) == 2 and min(values.values()) > 0
+    }
 
 
-def _valid(trials: Sequence[Trial], store: str) -> dict[tuple[int, int, float], list[Trial]]:
-    """The trials of a store by round, without rounds in which one does not count."""
-    found: dict[tuple[int, int, float], list[Trial]] = {}
+def _twins(trials: Sequence[Trial], store: str, metric: Metric) -> dict[tuple[int, int, float], dict[bool, float]]:
+    """By round the figure of a store's trial, or search, and of its twin; without rounds where one does not count."""
+    found: dict[tuple[int, int, float], dict[bool, list[Trial]]] = {}
     for trial in trials:
         if trial.store == store:
-            found.setdefault(trial.pair, []).append(trial)
-    return {number: some for number, some in found.items() if all(trial.valid for trial in some)}
+            pair = (trial.round, trial.clients, 0.0) if metric is CAPACITY else trial.pair
+            found.setdefault(pair, {}).setdefault(trial.twin, []).append(trial)
+    figures = {number: {twin: _figure(some, metric) for twin, some in both.items()} for number, both in found.items()}
+    return {
+        number: {twin: value for twin, value in both.items() if value is not None}
+        for number, both in figures.items()
+        if None not in both.values()
+    }
+
+
+def _figure(trials: Sequence[Trial], metric: Metric) -> float | None:
+    """The metric of a trial, or what all trials of a search came to; None where one of them does not count."""
+    if not all(trial.valid for trial in trials):
+        return None
+    if metric is CAPACITY:
+        return capacity.answer([(trial.rate, bool(trial.held)) for trial in trials])
+    return float(getattr(trials[0].measurement, metric.field))
+
+
+def _interval(figures: Figures) -> Spread | None:
+    found = estimate([math.log(value) for value in figures.values()])
+    return Spread(*map(math.exp, (found.middle, found.low, found.high))) if found else None
 
 
 def _ratio(figures: Figures, baseline: Figures, floor: float | None) -> Ratio:

@@ -27,13 +27,14 @@ def host_class(benchmark: Benchmark) -> str:
 
 def load(benchmark: Benchmark) -> dict[str, Any]:
     """How load was made: with another load there is nothing to compare."""
+    objective = benchmark.workload.objective
     return {
         "workload": benchmark.workload.name,
         "scale": benchmark.scale,
         "generator": f"{benchmark.generator} {benchmark.version}",
         "loop": benchmark.loop,
-        "rate": benchmark.rate,
         "seconds": benchmark.seconds,
+        **({"objective": str(objective)} if objective else {"rate": benchmark.rate}),
     }
 
 

@@ -72,6 +72,7 @@ class Trial:
     started: float = 0.0  # Unix time
     series: tuple[float, ...] = ()  # operations of each second, where the generator tells them
     twin: bool = False  # the store's other trial in the round, which shows what it differs from itself by
+    held: bool | None = None  # whether the objective held at this rate; None where none was searched for
     stalls: tuple[int, ...] = ()
     windows: tuple[Measurement, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -179,6 +180,8 @@ def _trial(data: Mapping[str, Any]) -> Trial:
         clients=int(data.get("clients") or 0),
         rate=float(data.get("rate") or 0.0),
         started=float(data.get("started") or 0.0),
+        twin=bool(data.get("twin")),
+        held=data.get("held"),
         series=tuple(data.get("series") or ()),
         stalls=tuple(data.get("stalls") or ()),
         windows=tuple(_known(Measurement, window) for window in data.get("windows") or ()),
@@ -200,7 +203,12 @@ def _lines(path: Path) -> list[Any]:
 
 
 def _with_twins(trials: Sequence[Trial], seed: int) -> tuple[Trial, ...]:
-    """Where a store was played twice in a round, a lot (not the order, which may matter) says which one is the twin."""
+    """Where a store was played twice in a round, a lot (not the order, which may matter) says which one is the twin.
+
+    In a search it was known from the beginning.
+    """
+    if any(each.held is not None for each in trials):
+        return tuple(trials)
     places: dict[tuple[object, str], list[int]] = {}
     for number, each in enumerate(trials):
         places.setdefault((each.pair, each.store), []).append(number)
@@ -209,4 +217,4 @@ def _with_twins(trials: Sequence[Trial], seed: int) -> tuple[Trial, ...]:
         for (pair, store), numbers in places.items()
         if len(numbers) == 2
     }
-    return tuple(replace(each, twin=True) if number in twins else each for number, each in enumerate(trials))
+    return tuple(replace(each, twin=number in twins) for number, each in enumerate(trials))

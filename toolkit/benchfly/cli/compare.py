@@ -10,7 +10,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from benchfly.benchmark import Benchmark, Comparison, compare, environment
+from benchfly.benchmark import CAPACITY, Benchmark, Comparison, compare, environment
 from benchfly.cli.help import examples
 from benchfly.cli.options import JsonOption
 from benchfly.cli.output import Output
@@ -95,4 +95,5 @@ def shown(comparison: Comparison) -> RenderableType:
         "Smallest seen",
         "Verdict",
     )
-    return Group(Text(comparison.headline), "", plain_table(columns, rows))
+    capacities = [Text(words.capacity(row)) for row in comparison.rows if row.metric is CAPACITY]
+    return Group(Text(comparison.headline), *capacities, "", plain_table(columns, rows))

@@ -62,6 +62,15 @@ ScaleOption = Annotated[
         show_default=False,
     ),
 ]
+ObjectiveOption = Annotated[
+    str,
+    typer.Option(
+        "--objective",
+        metavar="PERCENTILE=MS",
+        help="Search each store's capacity: the highest rate at which this latency holds, as p99=5.",
+        show_default=False,
+    ),
+]
 CleanOption = Annotated[
     bool, typer.Option("--clean", metavar="", help="Only remove what a benchmark left that was killed.")
 ]

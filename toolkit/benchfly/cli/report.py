@@ -10,7 +10,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from benchfly.benchmark import claims
+from benchfly.benchmark import CAPACITY, claims
 from benchfly.benchmark.trials import SAMPLES
 from benchfly.cli.compare import BENCHMARK, judge, load
 from benchfly.cli.help import examples
@@ -18,7 +18,7 @@ from benchfly.cli.options import JsonOption
 from benchfly.cli.output import Output
 from benchfly.errors import BenchflyError, ResultsError
 from benchfly.playbook.outcome import Outcome
-from benchfly.report import ReportData, render
+from benchfly.report import ReportData, render, words
 from benchfly.report.move import report_of
 from benchfly.report.text import as_json, as_markdown, kept
 from benchfly.results import Run, benchmarks, find, latest
@@ -73,7 +73,8 @@ def benchmark(run: Run, outcome: Outcome) -> RenderableType:
     if not (run.folder / BENCHMARK).exists():
         return ""
     data = _data(run)
-    lines = [Text(data.answer), Text(f"Report: {_write(run, data)}")]
+    capacities = [row for row in data.comparison.rows if row.metric is CAPACITY] if data.comparison else []
+    lines = [Text(line) for line in (data.answer, *map(words.capacity, capacities), f"Report: {_write(run, data)}")]
     if data.benchmark and data.comparison:
         benchmarks.store(run.id, data.benchmark, data.comparison)
         lines += _pushed(run)

@@ -39,6 +39,7 @@ class Table(StrEnum):
 
     trials = "trials"
     comparisons = "comparisons"
+    capacities = "capacities"
 
 
 class Format(StrEnum):
@@ -105,7 +106,7 @@ def export(
         bool, typer.Option("--bucket", metavar="", help=f"What is in the bucket that {VARIABLE} names, not here.")
     ] = False,
 ) -> None:
-    """Write trials or comparisons to standard output."""
+    """Write trials, comparisons or capacities to standard output."""
     wanted = find(run).id if run and not bucket else run
     rows: Sequence[Mapping[str, Any]]
     if bucket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ from benchfly.cli.options import (
     CanaryOption,
     CleanOption,
     IgnoreBlackoutOption,
+    ObjectiveOption,
     Options,
     ParallelOption,
     PlanOption,
@@ -27,6 +29,7 @@ from benchfly.cli.options import (
 )
 from benchfly.cli.rollout import run_move
 from benchfly.cli.run import Verb, run_verb
+from benchfly.errors import RefusedError
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,10 @@ COMMANDS = (
                 "-e benchmark_workload=session-churn --scale 0.01 -e benchmark_stores=shop-cache,erp-cache",
                 "the published workload in small: data, clients and time; the result says so",
             ),
+            (
+                "--objective p99=5 -e benchmark_stores=shop-cache,erp-cache",
+                "how many operations a second each bears while 99 % of them take 5 ms at most",
+            ),
             ("--clean -e benchmark_stores=shop-cache", "only remove what a benchmark left that was killed"),
         ),
     ),
@@ -167,13 +174,25 @@ def _command(verb: Verb) -> Callable[..., None]:
 
 def _benchmark_command(verb: Verb) -> Callable[..., None]:
     @with_common
-    def command(options: Options, scale: ScaleOption = 1.0, clean: CleanOption = False) -> None:
+    def command(
+        options: Options, scale: ScaleOption = 1.0, objective: ObjectiveOption = "", clean: CleanOption = False
+    ) -> None:
         given = [*options.extra_vars]
         given += [f"benchmark_scale={scale}"] if scale != 1 else []
+        given += [_objective(objective)] if objective else []
         given += ["benchmark_clean=true"] if clean else []
         run_verb(verb, replace(options, extra_vars=given))
 
     return command
+
+
+def _objective(given: str) -> str:
+    """The variable for `p99=5`. Raises RefusedError."""
+    percentile, _, ms = given.partition("=")
+    try:
+        return json.dumps({"benchmark_objective": {"percentile": percentile, "ms": float(ms)}})
+    except ValueError as error:
+        raise RefusedError(f"--objective is {given!r}. Give a percentile and its milliseconds, as p99=5") from error
 
 
 def _move_command(verb: Verb) -> Callable[..., None]:

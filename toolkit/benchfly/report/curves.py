@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from benchfly.benchmark import Benchmark, Trial
-from benchfly.report import plots
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.capacity import PERCENTILES, Objective
+
+from benchfly.benchmark import CAPACITY, Benchmark, Comparison, Spread, Trial
+from benchfly.report import plots, words
 from benchfly.report.plots import COLOURS, Picture, both
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ Points = Sequence[tuple[float, float]]
 
 # The baseline, and the stores it is compared with, told apart also without colour.
 _STYLES = ((COLOURS["text"], "-"), (COLOURS["mark"], "-"), (COLOURS["mark"], "--"), (COLOURS["faint"], "--"))
+_MARKERS = (".", "x", "+", "1")
 _POINTS = 400  # of a line: more than a page has dots for
 
 
@@ -41,13 +44,18 @@ def over_time(benchmark: Benchmark) -> Picture | None:
     return both(lambda width: _draw_panels(panels, names, width), "over-time", alt)
 
 
-def load_latency(benchmark: Benchmark) -> Picture | None:
-    """The latencies at each offered rate; None unless there were several."""
+def load_latency(benchmark: Benchmark, comparison: Comparison | None = None) -> Picture | None:
+    """The latencies at each offered rate, with objective and capacities; None unless there were several rates."""
     rates = {trial.rate for trial in benchmark.trials if trial.valid and trial.rate}
     if len(rates) < 2 or not plots.available():
         return None
-    alt = f"Latency, 99 % below, at {len(rates)} offered rates, by store."
-    return both(lambda width: _draw_load(benchmark, width), "load-latency", alt)
+    objective = benchmark.workload.objective or Objective("p99", 0.0)
+    alt = f"Latency, {objective.percentile}, at {len(rates)} offered rates, by store."
+    capacities = {row.store: row.spread for row in comparison.rows if row.metric is CAPACITY} if comparison else {}
+    if objective.ms:
+        told = [f"{store} {words.count(found.median)}" for store, found in capacities.items() if found]
+        alt += f" The objective is {objective}; capacities, operations/s: {', '.join(told) or 'none'}."
+    return both(lambda width: _draw_load(benchmark, objective, capacities, width), "load-latency", alt)
 
 
 def _panels(benchmark: Benchmark) -> Iterator[Panel]:
@@ -111,7 +119,10 @@ def _draw_panels(panels: Sequence[Panel], names: Sequence[str], width: float) ->
     return figure
 
 
-def _draw_load(benchmark: Benchmark, width: float) -> MatplotlibFigure:
+def _draw_load(
+    benchmark: Benchmark, objective: Objective, capacities: Mapping[str, Spread | None], width: float
+) -> MatplotlibFigure:
+    """Medians at each rate, joined; of a search, whose rates are many, each trial, in a scale that shows both ends."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, 2.6), layout="constrained")
@@ -120,11 +131,24 @@ def _draw_load(benchmark: Benchmark, width: float) -> MatplotlibFigure:
         found: dict[float, list[float]] = {}
         for trial in benchmark.trials:
             if trial.store == server.name and trial.valid and trial.measurement and trial.rate:
-                found.setdefault(trial.rate, []).append(trial.measurement.p99_ms)
+                latency = getattr(trial.measurement, PERCENTILES[objective.percentile]) or 0.0
+                found.setdefault(trial.rate, []).append(latency)
         colour, dashes = _STYLES[min(number, len(_STYLES) - 1)]
         points = [(rate, median(values)) for rate, values in sorted(found.items())]
-        axes.plot(*_columns(points), dashes, color=colour, linewidth=1, marker=".", label=server.name)
-    _finish(axes, "Latency, 99 % below, ms")
+        marker, line = _MARKERS[number % len(_MARKERS)], "none" if objective.ms else dashes
+        axes.plot(*_columns(points), linestyle=line, color=colour, linewidth=1, marker=marker, label=server.name)
+        if capacity := capacities.get(server.name):
+            axes.axvline(capacity.median, color=colour, linestyle=dashes, linewidth=1)
+    title = f"Latency, {objective.percentile}, ms"
+    if objective.ms:
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_title(title, loc="left", fontsize=10, color=COLOURS["text"])
+        axes.axhline(objective.ms, color=COLOURS["alert"], linewidth=1, label=f"objective {objective.ms:g} ms")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+        axes.minorticks_off()
+    else:
+        _finish(axes, title)
     axes.set_xlabel("operations/s offered")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     axes.legend(loc="upper left", fontsize=8, frameon=False)

@@ -20,6 +20,7 @@ def render(data: ReportData) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
+        capacity=words.capacity,
         count=words.count,
         duration=words.duration,
         measure=words.measure,
@@ -35,9 +36,9 @@ def render(data: ReportData) -> str:
         data=data,
         has_plots=plots.available(),
         timeline=plots.timeline(data.move) if data.move else None,
-        dots=plots.dots(data.benchmark) if data.benchmark else None,
+        dots=plots.dots(data.benchmark) if data.benchmark and not data.benchmark.workload.objective else None,
         over_time=curves.over_time(data.benchmark) if data.benchmark else None,
-        load_latency=curves.load_latency(data.benchmark) if data.benchmark else None,
+        load_latency=curves.load_latency(data.benchmark, data.comparison) if data.benchmark else None,
         published=claims.published() if data.claims else None,
         columns=claims.COLUMNS,
         shapes=claims.SHAPES,

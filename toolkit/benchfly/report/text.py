@@ -35,11 +35,13 @@ def as_data(data: ReportData) -> dict[str, Any]:
         "created": data.created.isoformat(),
         "answer": data.answer,
         "mark": comparison.mark,
+        "objective": asdict(benchmark.workload.objective) if benchmark.workload.objective else None,
         "comparison": [
             {
                 "metric": row.metric.field,
                 "store": row.store,
                 "spread": asdict(row.spread) if row.spread else None,
+                "interval": asdict(row.interval) if row.interval else None,
                 "ratio": asdict(row.ratio.spread) if row.ratio and row.ratio.spread else None,
                 "rounds": len(row.ratio.rounds) if row.ratio else None,
                 "p": row.ratio.p if row.ratio else None,
@@ -80,6 +82,9 @@ def as_markdown(data: ReportData) -> str:
         f"{benchmark.workload.description} ({benchmark.workload.name}), {benchmark.generator} {benchmark.version}"
     ]
     lines += ["", *_table(_COLUMNS, (_cells(row) for row in comparison.rows)), ""]
+    if benchmark.workload.objective:
+        lines += [f"Capacity is the highest rate at which {benchmark.workload.objective} held, in an open loop.", ""]
+        lines += [f"- {words.capacity(row)}" for row in comparison.rows]
     invalid = [trial for trial in benchmark.trials if not trial.valid]
     lines += [f"- Not counted: round {each.round}, {each.store}: {'; '.join(each.invalid)}" for each in invalid]
     if data.claims:

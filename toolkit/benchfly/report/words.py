@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from benchfly.benchmark import Row
 from benchfly.benchmark.claims import Judgement
 
 
@@ -42,6 +43,15 @@ def ratio(value: float) -> str:
 def percent(share: float | None) -> str:
     """0.0312 -> `3.1 %`; nothing for None."""
     return "" if share is None else f"{100 * share:.1f} %"
+
+
+def capacity(row: Row) -> str:
+    """`shop-cache: 12,300 operations/s (95 % interval 11,900 to 12,800).`; a few rounds have no interval."""
+    if row.spread is None:
+        return f"{row.store}: not known, for no round came to an answer."
+    known, what = row.interval or row.spread, "95 % interval" if row.interval else "rounds from"
+    figures = f"{count(known.median)} operations/s ({what} {span(known.low, known.high, row.metric.unit)})"
+    return f"{row.store}: {figures}."
 
 
 def judged(one: Judgement) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from benchfly.benchmark import Benchmark, Comparison
-from benchfly.benchmark.comparison import noise
+from benchfly.benchmark.comparison import by_round, noise
 from benchfly.benchmark.environment import host_class, load_class
 from benchfly.results.database import transaction
 
@@ -40,6 +40,9 @@ class TrialRow:
     p99_ms: float | None
     errors: int | None
     invalid: str
+    clients: int | None
+    rate: float | None
+    held: bool | None
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,25 @@ class ComparisonRow:
     verdict: str
 
 
+@dataclass(frozen=True)
+class CapacityRow:
+    """The highest rate (operations/s) at which a store kept the objective, in so many rounds, and its 95 % interval."""
+
+    run: str
+    store: str
+    engine: str
+    version: str
+    workload: str
+    load: str
+    host_class: str
+    percentile: str
+    ms: float
+    rounds: int
+    capacity: float | None
+    low: float | None
+    high: float | None
+
+
 def store(run: str, benchmark: Benchmark, comparison: Comparison) -> None:
     """Keep a benchmark's trials, what they came to, and the noise floor they show; again is as once."""
     floors = noise(benchmark.trials, [server.name for server in benchmark.stores[:2]])
@@ -71,6 +93,7 @@ def store(run: str, benchmark: Benchmark, comparison: Comparison) -> None:
         for kind, table, rows in (
             (TrialRow, "trials", trial_rows(run, benchmark)),
             (ComparisonRow, "comparisons", comparison_rows(run, benchmark, comparison)),
+            (CapacityRow, "capacities", capacity_rows(run, benchmark, comparison)),
         ):
             connection.execute(f"DELETE FROM {table} WHERE run = ?", (run,))
             marks = ", ".join("?" * len(fields(kind)))
@@ -102,6 +125,11 @@ def comparisons(run: str | None = None) -> list[ComparisonRow]:
     return list(_select(ComparisonRow, "comparisons", "run, metric, store", "run", run))
 
 
+def capacities(run: str | None = None) -> list[CapacityRow]:
+    """What the searches of a run, or of all, came to."""
+    return list(_select(CapacityRow, "capacities", "run, store", "run", run))
+
+
 def trial_rows(run: str, benchmark: Benchmark) -> Iterator[TrialRow]:
     """The trials as rows."""
     servers, where = {server.name: server for server in benchmark.stores}, host_class(benchmark)
@@ -121,6 +149,9 @@ def trial_rows(run: str, benchmark: Benchmark) -> Iterator[TrialRow]:
             started=trial.started,
             **{name: getattr(trial.measurement, name, None) for name in figures},
             invalid=json.dumps(trial.invalid),
+            clients=trial.clients,
+            rate=trial.rate,
+            held=trial.held,
         )
 
 
@@ -149,6 +180,29 @@ def comparison_rows(run: str, benchmark: Benchmark, comparison: Comparison) -> I
         )
 
 
+def capacity_rows(run: str, benchmark: Benchmark, comparison: Comparison) -> Iterator[CapacityRow]:
+    """The capacities as rows; none where no objective was searched for."""
+    servers, objective = {server.name: server for server in benchmark.stores}, benchmark.workload.objective
+    for row in comparison.rows if objective else ():
+        assert objective
+        known = row.interval or row.spread
+        yield CapacityRow(
+            run=run,
+            store=row.store,
+            engine=servers[row.store].engine,
+            version=servers[row.store].version,
+            workload=benchmark.workload.name,
+            load=load_class(benchmark),
+            host_class=host_class(benchmark),
+            percentile=objective.percentile,
+            ms=objective.ms,
+            rounds=len(by_round(benchmark.trials, row.store, row.metric)),
+            capacity=known.median if known else None,
+            low=row.interval.low if row.interval else None,
+            high=row.interval.high if row.interval else None,
+        )
+
+
 def _select(kind: type[Any], table: str, order: str, column: str, value: str | None) -> Sequence[Any]:
     names = [each.name for each in fields(kind)]
     with transaction() as connection:
@@ -161,5 +215,6 @@ def _select(kind: type[Any], table: str, order: str, column: str, value: str | N
 def _booleans(row: dict[str, Any]) -> Mapping[str, Any]:
     """SQLite has none of its own."""
     return {
-        key: bool(value) if key in ("twin", "better") and value is not None else value for key, value in row.items()
+        key: bool(value) if key in ("twin", "better", "held") and value is not None else value
+        for key, value in row.items()
     }

@@ -78,6 +78,27 @@ _MIGRATIONS = (
         PRIMARY KEY (run, metric)
     ) WITHOUT ROWID
     """,
+    "ALTER TABLE trials ADD COLUMN clients INTEGER",
+    "ALTER TABLE trials ADD COLUMN rate REAL",
+    "ALTER TABLE trials ADD COLUMN held INTEGER",
+    """
+    CREATE TABLE capacities (
+        run TEXT NOT NULL,
+        store TEXT NOT NULL,
+        engine TEXT NOT NULL,
+        version TEXT NOT NULL,
+        workload TEXT NOT NULL,
+        load TEXT NOT NULL,
+        host_class TEXT NOT NULL,
+        percentile TEXT NOT NULL,
+        ms REAL NOT NULL,
+        rounds INTEGER NOT NULL,
+        capacity REAL,
+        low REAL,
+        high REAL,
+        PRIMARY KEY (run, store)
+    ) WITHOUT ROWID
+    """,
 )
 
 
@@ -110,7 +131,7 @@ def remove(run_id: str) -> None:
     """Take a run off the list, with its trials and what they came to."""
     with transaction() as connection:
         connection.execute("DELETE FROM runs WHERE id = ?", (run_id,))
-        for table in ("trials", "comparisons", "noise"):
+        for table in ("trials", "comparisons", "capacities", "noise"):
             connection.execute(f"DELETE FROM {table} WHERE run = ?", (run_id,))
 
 

@@ -2,6 +2,7 @@
 
     <prefix>/trials/run=<id>/rows.jsonl          the columns of the table `trials`
     <prefix>/comparisons/run=<id>/rows.jsonl     the columns of the table `comparisons`
+    <prefix>/capacities/run=<id>/rows.jsonl      the columns of the table `capacities`
     <prefix>/runs/<id>/benchmark.json            everything, with raw outputs and command lines
 
 BENCHFLY_S3=s3://bucket/prefix says where; region, credentials and another endpoint are those of the AWS tools
@@ -23,7 +24,7 @@ from benchfly.errors import RefusedError, ResultsError
 from benchfly.results import benchmarks
 
 VARIABLE = "BENCHFLY_S3"
-TABLES = ("trials", "comparisons")
+TABLES = ("trials", "comparisons", "capacities")
 
 
 @dataclass(frozen=True)
