@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,16 @@ class Journal:
     def sweeps(self) -> int:
         """How often the sweep of the open move was begun."""
         return sum(entry["phase"] == SWEEP for entry in self.open["phases"])
+
+    def unfinished(self, name: str, what: str) -> set[str]:
+        """Processes that such a step acted on and did not come to its end, in this move or the one it takes back."""
+        return {
+            process
+            for move in self.moves[-2 if self.reversing else -1 :]
+            for entry in move["phases"]
+            if (entry["phase"], entry["what"]) == (name, what) and entry["state"] != "done"
+            for process in entry.get("processes", ())
+        }
 
     def save(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -216,16 +226,18 @@ class Journal:
         return None
 
     @contextmanager
-    def phase(self, name: str, what: str) -> Iterator[dict[str, Any]]:
+    def phase(self, name: str, what: str, processes: Collection[str] = ()) -> Iterator[dict[str, Any]]:
         """Record a step of a phase of the open move: started, and then done or failed with the seconds it took.
 
-        `name` is what the tasks call the phase, `what` the part of it. Yields the entry, to which the phase adds what
-        it did. Holds the bench's lock on this host meanwhile.
+        `name` is what the tasks call the phase, `what` the part of it, `processes` those that it acts on. Yields the
+        entry, to which the phase adds what it did. Holds the bench's lock on this host meanwhile.
         """
         with locked(self.folder):
             self._read()  # the holder before us may have written
             self._hold()
             entry: dict[str, Any] = {"phase": name, "what": what, "state": "started", "started": time.time()}
+            if processes:
+                entry["processes"] = list(processes)
             self.open["phases"].append(entry)
             self.save()
             try:

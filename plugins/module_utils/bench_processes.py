@@ -1,8 +1,7 @@
-"""A bench's processes, by what they do with the stores, and how each is moved."""
+"""A bench's processes, by what they do with the stores."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.process_manager im
 # bench's own names (config/templates): groups or targets <bench>-web, -workers, -redis, and programs or units in them.
 GROUPS = ("web", "workers", "redis")
 ROLES = {"-frappe-web": "web", "-node-socketio": "socketio", "-redis-cache": "redis", "-redis-queue": "redis"}
+ENDED = {"STOPPED", "EXITED", "FATAL", "UNKNOWN"}  # states of a process that is not there
 
 
 @dataclass(frozen=True)
@@ -73,32 +73,3 @@ def environment_of(pid: int) -> list[str]:
     except OSError:
         return []
     return [entry.partition(b"=")[0].decode(errors="replace") for entry in content.split(b"\0") if entry]
-
-
-def reload_web(process: BenchProcess, manager: ProcessManager, timeout: float) -> float:
-    """Have a gunicorn master re-fork its workers, and wait until the former ones are gone; seconds it took.
-
-    HUP refuses no request: the master keeps the listening socket and old workers finish what they have.
-    Raises BenchError when old workers stay longer than `timeout` seconds.
-    """
-    started = time.monotonic()
-    former = children(process.pid)
-    manager.signal(process.name, "HUP")
-    while True:
-        left = former & children(process.pid)
-        if not left and children(process.pid):
-            return time.monotonic() - started
-        if time.monotonic() - started > timeout:
-            raise BenchError(
-                f"gunicorn workers {', '.join(map(str, sorted(left)))} of {process.name} (pid {process.pid}) still "
-                f"serve the former configuration after {timeout:g} s. A request holds them; run the same verb again "
-                "when it has ended, it resumes"
-            )
-        time.sleep(0.02)
-
-
-def restart(process: BenchProcess, manager: ProcessManager, timeout: float) -> None:
-    """Stop one process, wait for its end at most `timeout` seconds, and start it; whether it runs is verified later."""
-    manager.stop(process.name)
-    manager.wait({process.name}, {"STOPPED", "EXITED", "FATAL"}, timeout)
-    manager.start(process.name)

@@ -1,33 +1,31 @@
 #!/usr/bin/python
 # Copyright (c) 2026 The benchfly authors
 # MIT License (see LICENSE)
-"""Stops, starts or moves the processes of a bench."""
+"""Stops, switches or starts the processes of a bench."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: bench_processes
-short_description: Stop, start or move a bench's processes
+short_description: Take a bench's processes through a move
 version_added: 0.1.0
 description:
-  - Acts on the processes of one role of a bench that supervisord or systemd runs.
-  - Consumers are the workers and the scheduler. They are stopped warm, so that a running job ends first. Those that
-    did not end within I(timeout) are returned as C(late); it is no failure, so that all hosts of a bench can put back
-    theirs together.
-  - Consumers that were not running before the move stay stopped after it.
-  - The web is reloaded by SIGHUP to gunicorn's master, which refuses no request, and waited for until no former
-    worker serves any more.
+  - Acts on the processes of a bench that supervisord or systemd runs. Each state is a phase of a move, in one call, so
+    that consumers stand still no longer than they must.
+  - C(stopped) stops the consumers, which are the workers and the scheduler, warm, so that a running job ends first.
+    Those that did not end within I(timeout) are returned as C(late); it is no failure, so that all hosts of a bench can
+    put back theirs together.
+  - C(switched) writes the stores of the move in progress into C(sites/common_site_config.json), moves the web, and
+    restarts socketio. The file's redis_* keys change and nothing else, in one atomic step, after a copy was kept beside
+    the journal; a rollback restores it byte for byte, unless somebody edited it since. The web is reloaded by SIGHUP to
+    gunicorn's master, which refuses no request, and waited for until no former worker serves any more.
+  - C(started) starts the consumers that ran before the move; others stay stopped.
 author: The benchfly authors
 options:
-  role:
-    description: Which processes.
-    type: str
-    choices: [consumer, web, socketio]
-    required: true
   state:
-    description: C(reloaded) is for the web alone; C(restarted) for what does not reconnect by itself.
+    description: What is to be.
     type: str
-    choices: [started, stopped, reloaded, restarted]
+    choices: [stopped, switched, started]
     required: true
   names:
     description:
@@ -54,7 +52,6 @@ EXAMPLES = r"""
     path: /home/frappe/frappe-bench
     state_dir: /home/frappe/frappe-bench/config/benchfly
     supervisor_socket: /var/run/supervisor.sock
-    role: consumer
     state: stopped
     timeout: 300
 """
@@ -67,15 +64,20 @@ processes:
   elements: str
 late:
   description: Processes that a job held longer than the timeout.
-  returned: success
+  returned: state is stopped
   type: list
   elements: str
+restored:
+  description: Whether the configuration was restored byte for byte.
+  returned: state is switched
+  type: bool
 """
 
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import BenchError
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import Bench, BenchError
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import (
     BENCH,
@@ -83,68 +85,93 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_module impor
     process_manager,
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes import (
+    ENDED,
     BenchProcess,
     bench_processes,
-    reload_web,
-    restart,
+)
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_switch import (
+    configuration,
+    move_socketio,
+    move_web,
+    write_configuration,
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.process_manager import ProcessManager
 
-PHASES = {"stopped": "Stop consumers", "started": "Start consumers"}
-ENDED = {"STOPPED", "EXITED", "FATAL", "UNKNOWN"}
+
+def named(processes: list[BenchProcess]) -> list[str]:
+    return [process.name for process in processes]
+
+
+def of_role(everything: list[BenchProcess], role: str) -> list[BenchProcess]:
+    """Those of the role that are there."""
+    return [process for process in everything if process.role == role and process.state not in ENDED]
 
 
 def stop(running: list[BenchProcess], journal: Journal, manager: ProcessManager, timeout: float) -> list[str]:
     """Stop all at once and wait for all; return those that did not end in time."""
-    journal.open["consumers"] = sorted({*journal.open["consumers"], *(process.name for process in running)})
-    journal.save()
-    for process in running:
-        manager.stop(process.name)
-    late = manager.wait({process.name for process in running}, ENDED, timeout)
+    names = named(running)
+    with journal.phase("Stop consumers", "consumer", names):
+        journal.open["consumers"] = sorted({*journal.open["consumers"], *names})
+        journal.save()
+        for name in names:
+            manager.stop(name)
+        late = manager.wait(set(names), ENDED, timeout)
     return [f"{process.name} (pid {process.pid})" for process in late]
 
 
 def start(idle: list[BenchProcess], manager: ProcessManager, timeout: float) -> None:
     """Start what is stopped; what is still stopping is waited for and started then."""
-    manager.wait({process.name for process in idle}, {*ENDED, "RUNNING", "STARTING", "BACKOFF"}, timeout)
-    for process in idle:
-        manager.start(process.name)
-    late = manager.wait({process.name for process in idle}, {"RUNNING"}, timeout)
+    names = set(named(idle))
+    manager.wait(names, {*ENDED, "RUNNING", "STARTING", "BACKOFF"}, timeout)
+    for name in names:
+        manager.start(name)
+    late = manager.wait(names, {"RUNNING"}, timeout)
     if late:
-        named = ", ".join(f"{process.name} ({process.state})" for process in late)
-        raise BenchError(f"{named} did not start within {timeout:g} s; its log is in the bench's logs/")
+        those = ", ".join(f"{process.name} ({process.state})" for process in late)
+        raise BenchError(f"{those} did not start within {timeout:g} s; its log is in the bench's logs/")
 
 
-def put_back(everything: list[BenchProcess], names: list[str], manager: ProcessManager, timeout: float) -> list[str]:
-    """Start those of `names` that do not run; return them."""
-    idle = [process for process in everything if process.name in names and process.state != "RUNNING"]
-    start(idle, manager, timeout)
-    return [process.name for process in idle]
+class Phase:
+    """One of a move's phases on this host. Each returns what the module is to say."""
 
+    def __init__(self, module: AnsibleModule) -> None:
+        self.check, self.timeout, self.names = module.check_mode, module.params["timeout"], module.params["names"]
+        self.bench = Bench(Path(module.params["path"]))
+        self.journal = Journal(Path(module.params["state_dir"]))
+        self.manager = process_manager(module.params)
+        self.everything = bench_processes(self.bench.path, self.manager)
 
-def act(module: AnsibleModule, processes: list[BenchProcess], journal: Journal, manager: ProcessManager) -> list[str]:
-    state, timeout = module.params["state"], module.params["timeout"]
-    with journal.phase(PHASES.get(state, "Switch producers"), module.params["role"]) as entry:
-        entry["processes"] = [process.name for process in processes]
-        if state == "stopped":
-            return stop(processes, journal, manager, timeout)
-        if state == "started":
-            start(processes, manager, timeout)
-        elif state == "reloaded":
-            for process in processes:
-                reload_web(process, manager, timeout)
-        else:
-            for process in processes:
-                restart(process, manager, timeout)
-    return []
+    def stopped(self) -> dict[str, Any]:
+        running = of_role(self.everything, "consumer")
+        late = stop(running, self.journal, self.manager, self.timeout) if running and not self.check else []
+        return {"changed": bool(running), "processes": named(running), "late": late}
 
+    def switched(self) -> dict[str, Any]:
+        web = of_role(self.everything, "web")
+        names = named(web + of_role(self.everything, "socketio"))
+        if self.check:
+            return {"changed": self._would_switch() or bool(names), "processes": names, "restored": False}
+        changed, restored = write_configuration(self.bench, self.journal)
+        move_web(web, self.journal, self.manager, self.timeout)
+        names = named(web) + move_socketio(self.everything, self.journal, self.manager, self.timeout)
+        return {"changed": changed or bool(names), "processes": names, "restored": restored}
 
-def chosen(processes: list[BenchProcess], role: str, state: str, consumers: list[str]) -> list[BenchProcess]:
-    """Those of the role that are not yet as they are to be."""
-    mine = [process for process in processes if process.role == role]
-    if state == "started":
-        return [process for process in mine if process.name in consumers and process.state != "RUNNING"]
-    return [process for process in mine if process.state not in ENDED]
+    def _would_switch(self) -> bool:
+        last = self.journal.last
+        if last is None or last["state"] != "open":
+            return True  # the move that this belongs to was not opened either
+        return configuration(self.bench, self.journal)[0] != self.bench.common_site_config.read_bytes()
+
+    def started(self) -> dict[str, Any]:
+        last = self.journal.last
+        wanted = self.names if self.names is not None else last["consumers"] if last else []
+        idle = [process for process in self.everything if process.name in wanted and process.state != "RUNNING"]
+        if self.names is not None and not self.check:
+            start(idle, self.manager, self.timeout)
+        elif idle and not self.check:
+            with self.journal.phase("Start consumers", "consumer", named(idle)):
+                start(idle, self.manager, self.timeout)
+        return {"changed": bool(idle), "processes": named(idle)}
 
 
 def main() -> None:
@@ -152,26 +179,17 @@ def main() -> None:
         argument_spec={
             **BENCH,
             **PROCESS_MANAGER,
-            "role": {"type": "str", "choices": ["consumer", "web", "socketio"], "required": True},
-            "state": {"type": "str", "choices": ["started", "stopped", "reloaded", "restarted"], "required": True},
+            "state": {"type": "str", "choices": ["stopped", "switched", "started"], "required": True},
             "names": {"type": "list", "elements": "str"},
             "timeout": {"type": "int", "default": 60},
         },
         supports_check_mode=True,
     )
-    manager = process_manager(module.params)
-    journal = Journal(Path(module.params["state_dir"]))
-    consumers = journal.last["consumers"] if journal.last else []
     try:
-        everything = bench_processes(Path(module.params["path"]), manager)
-        if module.params["names"] is not None and not module.check_mode:
-            again = put_back(everything, module.params["names"], manager, module.params["timeout"])
-            module.exit_json(changed=bool(again), processes=again, late=[])
-        processes = chosen(everything, module.params["role"], module.params["state"], consumers)
-        late = act(module, processes, journal, manager) if processes and not module.check_mode else []
+        outcome = getattr(Phase(module), module.params["state"])()
     except (BenchError, OSError) as error:
         module.fail_json(msg=f"{module.params['path']}: {error}")
-    module.exit_json(changed=bool(processes), processes=[process.name for process in processes], late=late)
+    module.exit_json(**outcome)
 
 
 if __name__ == "__main__":

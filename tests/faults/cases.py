@@ -13,8 +13,8 @@ PHASES = {
     "open": r"Move \| Begin in the journal",
     "stop": r"Stop consumers \| Let the workers finish",
     "config": r"Switch producers \| Write the new stores",
-    "web": r"Switch producers \| Move the web",
-    "socketio": r"Switch producers \| Restart socketio",
+    "web": r"Switch producers \| Write the new stores",
+    "socketio": r"Switch producers \| Write the new stores",
     "sweep": r"Sweep \| Move jobs",
     "start": r"Start consumers \| Start the workers",
     "history": r"History \| Move finished",
@@ -22,6 +22,7 @@ PHASES = {
     "retire": r"Retire \| Stop the bench",
     "close": r"Move \| Close the journal",
 }
+STEPS = ("web", "socketio")  # of the switch, which is one task; the journal says when they begin
 HOSTS = ("app1", "app2", "old1", "new1")
 TARGETS = ("controller", *HOSTS)
 OTHER = {"migrate": "rollback", "rollback": "migrate"}

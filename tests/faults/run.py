@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.breaking import Breaking, Run
-from tests.faults.cases import OTHER, PHASES, Case
+from tests.faults.cases import OTHER, PHASES, STEPS, Case
 from tests.faults.ledger import Ledger
 from tests.faults.load import JOBS_PER_SECOND, Load, longest_gaps
 from tests.faults.planted import Planted
@@ -104,6 +104,7 @@ class CaseRun:
         run = Run(self.scene, case.verb, self.folder / f"1-{case.verb}.log", **self.breaking.variables)
         phase = re.compile(rf"TASK \[.*(?:{PHASES[case.phase]})")
         if run.wait_for(phase.search, LATEST):
+            self._wait_for_step(run)
             time.sleep(dice.choice((0.0, dice.uniform(0, 1.5))))
         self.struck = time.time()
         self.breaking.strike(run)
@@ -117,6 +118,14 @@ class CaseRun:
             run.kill()
         self.outcome.broke_after = time.time() - self.struck
         self.outcome.broke = {0: "finished", -9: "killed"}.get(code or 0, "failed")
+
+    def _wait_for_step(self, run: Run) -> None:
+        """Until the first host's journal says that the step has begun, where the case is of a step within a task."""
+        deadline = time.monotonic() + LATEST
+        while self.case.phase in STEPS and run.process.poll() is None and time.monotonic() < deadline:
+            if any(entry["what"] == self.case.phase for entry in self.scene.journal(APPS[0])[-1]["phases"]):
+                break
+            time.sleep(0.02)
 
     def _way_out(self) -> None:
         case = self.case

@@ -18,7 +18,8 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes import bench_processes, reload_web
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes import bench_processes
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_switch import reload_web
 from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import Supervisor
 from demo.load import Request, read_requests
 from tests.bench.conftest import Moving, stand_in

@@ -123,6 +123,21 @@ def test_a_phase_is_recorded_also_when_it_fails(journal: Journal) -> None:
     assert seen[0]["jobs"] == 3
 
 
+def test_what_a_step_left_half_done_is_known_also_to_the_move_that_takes_it_back(journal: Journal) -> None:
+    journal.begin("m1", "migrate", OLD, NEW)
+    with journal.phase("Switch producers", "web", ["web:web"]):
+        pass
+    with pytest.raises(KeyboardInterrupt), journal.phase("Switch producers", "socketio", ["web:socketio"]):
+        raise KeyboardInterrupt
+    for moved in (journal, Journal(journal.folder)):
+        assert moved.unfinished("Switch producers", "socketio") == {"web:socketio"}
+        assert moved.unfinished("Switch producers", "web") == set()
+        moved.begin("m2", "rollback", NEW, OLD)
+    journal.finish()
+    journal.begin("m3", "migrate", OLD, NEW)
+    assert journal.unfinished("Switch producers", "socketio") == set(), "an earlier move is none of its business"
+
+
 def test_files_are_for_the_owner_and_events_without_passwords(journal: Journal) -> None:
     journal.begin("m1", "migrate", OLD, NEW)
     assert (journal.path.stat().st_mode & 0o777, journal.folder.stat().st_mode & 0o777) == (0o600, 0o700)
