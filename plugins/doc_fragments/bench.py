@@ -30,5 +30,5 @@ options:
   supervisor_socket:
     description: Unix socket of the supervisord that runs the bench; not asked under systemd.
     type: path
-    required: true
+    default: /var/run/supervisor.sock
 """

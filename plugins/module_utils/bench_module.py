@@ -16,7 +16,7 @@ BENCH = {
 }
 PROCESS_MANAGER = {
     "process_manager": {"type": "str", "choices": ["supervisor", "systemd"], "default": "supervisor"},
-    "supervisor_socket": {"type": "path", "required": True},
+    "supervisor_socket": {"type": "path", "default": "/var/run/supervisor.sock"},
 }
 
 NO_REDIS = "this Python has no redis-py; set ansible_python_interpreter to the bench's env/bin/python"

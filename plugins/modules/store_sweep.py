@@ -39,6 +39,7 @@ options:
     default: 60
 extends_documentation_fragment:
   - benchfly.stores.bench
+  - benchfly.stores.bench.process_manager
 attributes:
   check_mode:
     description: Changes nothing and moves nothing.
@@ -50,6 +51,7 @@ EXAMPLES = r"""
   benchfly.stores.store_sweep:
     path: /home/frappe/frappe-bench
     state_dir: /home/frappe/frappe-bench/config/benchfly
+    supervisor_socket: /var/run/supervisor.sock
     part: live
   vars:
     ansible_python_interpreter: /home/frappe/frappe-bench/env/bin/python
@@ -81,8 +83,15 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
     same_store,
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import SWEEP, Journal
-from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import BENCH, NO_REDIS
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import (
+    BENCH,
+    NO_REDIS,
+    PROCESS_MANAGER,
+    process_manager,
+)
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes import ENDED, bench_processes
 from ansible_collections.benchfly.stores.plugins.module_utils.cache_sweep import CacheSweep
+from ansible_collections.benchfly.stores.plugins.module_utils.process_manager import ProcessManager
 from ansible_collections.benchfly.stores.plugins.module_utils.queue_sweep import QueueSweep
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import (
     HAS_REDIS,
@@ -140,10 +149,21 @@ def sweep(bench: Bench, move: dict[str, Any], part: str, timeout: float, again: 
     return done
 
 
+def start_consumers(bench: Bench, journal: Journal, manager: ProcessManager) -> None:
+    """Tell this host's consumers to start; the next phase sees to it on every host that they run."""
+    consumers = journal.open["consumers"]
+    idle = [one.name for one in bench_processes(bench.path, manager) if one.name in consumers and one.state in ENDED]
+    if idle:
+        with journal.phase("Start consumers", "consumer", idle):
+            for name in idle:
+                manager.start(name)
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **BENCH,
+            **PROCESS_MANAGER,
             "part": {
                 "type": "str",
                 "choices": ["prepare", "connections", "live", "put_back", "history"],
@@ -172,6 +192,8 @@ def main() -> None:
             again = journal.reversing or journal.sweeps > 1
             swept = sweep(bench, journal.open, module.params["part"], module.params["timeout"], again)
             entry["swept"] = swept
+        if module.params["part"] == "live":
+            start_consumers(bench, journal, process_manager(module.params))
     except (BenchError, StoreError, OSError, redis.exceptions.RedisError) as error:
         module.fail_json(msg=f"{module.params['path']}: {error}")
     module.exit_json(changed=bool(swept), swept=swept)

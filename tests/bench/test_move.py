@@ -63,7 +63,7 @@ def test_a_killed_controller_is_resumed_or_taken_back(moving: Moving, verb: str)
     time.sleep(2)
     if verb == "rollback":
         moving.run("migrate")
-    phases = ["Stop consumers", "Write the new stores", "Restart socketio", "Sweep", "History"]
+    phases = ["Stop consumers", "Switch producers", "Sweep", "History"]
     phases += ["Retire"] if verb == "migrate" else []
     for number, phase in enumerate(phases):
         kill_at(moving, verb, phase)
@@ -156,7 +156,7 @@ def test_check_mode_changes_nothing(moving: Moving) -> None:
     pids = [process.pid for process in moving.bench.processes()]
     moving.run("check")
     output = moving.run("migrate", "--check", "--diff", frappe_bench_canary=True)
-    for announced in ("Stop consumers", "Write the new stores", "Move the web", "Restart socketio", "Sweep"):
+    for announced in ("Stop consumers", "Write the new stores", "Sweep"):
         assert re.search(rf"TASK \[[^\n]*{announced}[^\n]*\n\w*changed", output), f"{announced} is not announced"
     assert f"+redis_cache: 127.0.0.1:{moving.stores['cache'].port}" in output
     assert (moving.bench.path / "sites/common_site_config.json").read_bytes() == before

@@ -16,7 +16,7 @@ PHASES = {
     "web": r"Switch producers \| Write the new stores",
     "socketio": r"Switch producers \| Write the new stores",
     "sweep": r"Sweep \| Move jobs",
-    "start": r"Start consumers \| Start the workers",
+    "start": r"Start consumers \| Have the workers",
     "history": r"History \| Move finished",
     "verify": r"Verify \| Look at the bench",
     "retire": r"Retire \| Stop the bench",
