@@ -53,9 +53,15 @@ class Moving:
         return self.bench.path / "config/benchfly"
 
     @property
+    def moves(self) -> list[dict[str, Any]]:
+        """What the journal has, oldest first; none before a move began."""
+        journal = self.state_dir / "journal.json"
+        moves: list[dict[str, Any]] = json.loads(journal.read_text())["moves"] if journal.exists() else []
+        return moves
+
+    @property
     def move(self) -> dict[str, Any]:
-        """The last move in the journal."""
-        return json.loads((self.state_dir / "journal.json").read_text())["moves"][-1]
+        return self.moves[-1]
 
     def start(self, verb: str, *options: str, **variables: Any) -> subprocess.Popen[str]:
         """Run a verb's playbook with plain ansible-playbook, in a process group of its own."""

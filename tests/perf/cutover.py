@@ -29,7 +29,7 @@ from tests.perf.figures import keep
 MOVES = int(os.environ.get("MOVES", "20"))
 ENQUEUES, PAGES = 20, 5  # a second
 # After the web was told to move, until its users are as before.
-WINDOW = 10.0
+WINDOW = 8.0
 QUIET = 2.0  # around what is measured
 PATIENCE = 300.0
 
