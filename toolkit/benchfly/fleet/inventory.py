@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from ansible.utils.context_objects import CLIArgs  # type: ignore[import-untyped
 from ansible.utils.path import unfrackpath  # type: ignore[import-untyped]
 from ansible.utils.vars import load_extra_vars  # type: ignore[import-untyped]
 from ansible.vars.manager import VariableManager  # type: ignore[import-untyped]
+from ansible_collections.benchfly.stores.plugins.module_utils import ec2_tags
 
 from benchfly.errors import Problem, RefusedError
 from benchfly.paths import collection
@@ -33,6 +35,8 @@ from benchfly.paths import collection
 _ANSIBLE_DEFAULT = "/etc/ansible/hosts"
 _ALL = "all"
 _ORIGIN = re.compile(r"Origin: (?P<path>.+?)(?P<line>:\d+)?(:\d+)?(\n|$)")
+# For sources of the plugin amazon.aws.aws_ec2, which can fail with nothing wrong in the file.
+_OF_EC2 = 'Check the credentials, the region and the network; the plugin comes with pip install "benchfly[ec2]"'
 # What Ansible says before it says why, and what its plugin for plugins says of any other YAML file.
 _NO_REASONS = ("Failed to parse inventory", "no root 'plugin' key", "Unable to parse")
 
@@ -113,8 +117,14 @@ class Inventory:
         self.problems.append(Problem(self.where(host, key), host, key, reason, remedy))
 
     def where(self, host: str, key: str) -> str:
-        """file:line of a dotted key of a host, or of the nearest thing above it; else the source of the host."""
+        """file:line of a dotted key of a host, or of the nearest thing above it; else the source of the host.
+
+        What came from a tag of an instance of EC2 stands there.
+        """
         found: Any = self.variables(host)
+        tag = ec2_tags.tag_of(found.get(ec2_tags.VARIABLE) or {}, key)
+        if tag:
+            return self.tag_place(host, tag)
         places: list[str | None] = []
         for part in key.split("."):
             if not isinstance(found, Mapping) or part not in found:
@@ -123,6 +133,10 @@ class Inventory:
             found = found[part]
             places = [_origin(name), _origin(found), *places]
         return next(filter(None, places), None) or self._source_of(host)
+
+    def tag_place(self, host: str, tag: str) -> str:
+        """Where a tag of an instance of EC2 stands, or should stand."""
+        return f"{self.variables(host).get('ec2_instance_id', host)}, tag {tag}"
 
     def _source_of(self, host: str) -> str:
         known = self._manager.hosts.get(host)
@@ -167,6 +181,7 @@ class Inventory:
             reason, remedy = "has no inventory in it", "Add a file with hosts, such as hosts.yml"
         else:
             where, reason = _complaint(source, warnings) or (where, reason)
+            remedy = _OF_EC2 if source.endswith(("aws_ec2.yml", "aws_ec2.yaml")) else remedy
         self.problems.append(Problem(_shown(where), _ALL, "inventory", reason, remedy))
 
 
@@ -230,6 +245,11 @@ def _unlock_vaults(loader: Any) -> None:
 @cache
 def _init_plugins() -> None:
     init_plugin_loader()
+    # Where Python alone has imported our collection before, Ansible misses what it keeps with those that it imports,
+    # and finds no filter and no lookup in it. What meta/runtime.yml says is of no concern here.
+    package = import_module("ansible_collections.benchfly.stores")
+    if not hasattr(package, "_collection_meta"):
+        package._collection_meta = {}  # type: ignore[attr-defined]
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -11,7 +11,7 @@ from ansible.module_utils.common.validation import (  # type: ignore[import-unty
     check_type_float,
     check_type_int,
 )
-from ansible_collections.benchfly.stores.plugins.module_utils import blackout, host_capacity
+from ansible_collections.benchfly.stores.plugins.module_utils import blackout, ec2_tags, host_capacity
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import MIB, SpecError, closest, parse
 
 from benchfly.errors import InventoryError, Problem
@@ -29,6 +29,7 @@ _PATH, _NAME = f"{_BENCH}path", f"{_BENCH}name"
 _CACHE_STORE, _QUEUE_STORE = f"{_BENCH}cache_store", f"{_BENCH}queue_store"
 _BLACKOUT, _POLICY = f"{_BENCH}blackout", f"{_BENCH}policy"
 _HOST_CLASS = "host_class"
+_EC2 = "aws_ec2"  # the group into which that plugin puts every instance
 
 
 def load(sources: Sequence[str], extra_vars: Sequence[str] = (), benches: Sequence[str] = ()) -> Fleet:
@@ -41,6 +42,7 @@ def load(sources: Sequence[str], extra_vars: Sequence[str] = (), benches: Sequen
     names = dict.fromkeys(name for group in (STORES, BENCHES, LOAD_GENERATORS) for name in inventory.hosts(group))
     for name in names:
         inventory.variables(name)
+    problems += _tag_problems(inventory)
     if problems:  # what could not be read would only make more of them
         raise InventoryError(_distinct(problems))
     hosts = {name: _host(inventory, name) for name in names}
@@ -219,6 +221,14 @@ _CHECKS: Mapping[str, Callable[[Any], object]] = {
     "bool": check_type_bool,
     "list": _check_list,
 }
+
+
+def _tag_problems(inventory: Inventory) -> Iterator[Problem]:
+    """What is wrong with the tags of instances of EC2, also of those that are in no group for want of a tag."""
+    for host in inventory.hosts(_EC2):
+        for problem in ec2_tags.problems(inventory.variables(host).get(ec2_tags.VARIABLE) or {}):
+            place = inventory.tag_place(host, problem.tag)
+            yield Problem(place, host, problem.tag, problem.reason, problem.remedy)
 
 
 def _group_problems(inventory: Inventory) -> Iterator[Problem]:
