@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import botocore
 import pytest
 from moto.server import ThreadedMotoServer
+from tests.ec2.recorder import sitecustomize
+
+from benchfly.aws import policy
+
+botocore.register_initializer(sitecustomize.listen)
 
 REGION = "eu-central-1"
 
@@ -37,7 +43,26 @@ def credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def account(moto_server: str, credentials: None, monkeypatch: pytest.MonkeyPatch) -> str:
+def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], set[str]]]:
+    """The calls to AWS so far that are not the test's own, of its process and of those that it starts.
+
+    Whatever a test does, each of them must be in the table that policies are made of.
+    """
+    file = tmp_path / "calls"
+    monkeypatch.setenv(sitecustomize.CALLS, str(file))
+    monkeypatch.setenv("PYTHONPATH", str(Path(sitecustomize.__file__).parent))
+
+    def calls() -> set[str]:
+        return set(file.read_text().split()) if file.exists() else set()
+
+    yield calls
+    assert calls() <= {call.call for use in policy.uses().values() for call in use.calls}
+
+
+@pytest.fixture
+def account(
+    moto_server: str, credentials: None, recorded: Callable[[], set[str]], monkeypatch: pytest.MonkeyPatch
+) -> str:
     """An empty account, at the address that every client of AWS takes from AWS_ENDPOINT_URL."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server)
     urllib.request.urlopen(urllib.request.Request(f"{moto_server}/moto-api/reset", method="POST"), timeout=30)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import boto3
+from tests.ec2.recorder.sitecustomize import OWN
 
 FLEET = "prod"
 PASSWORD = "/benchfly/store_password"
@@ -42,9 +43,21 @@ def of(size: int) -> Iterator[Tags]:
         yield from (bench(name) for name in names for _ in range(4))
 
 
-def launch(fleet: list[Tags], region: str, type_name: str = "r7g.large", **session: Any) -> list[str]:
+def operator(service: str, region: str, account: str = "") -> Any:
+    """A client of whoever made what is in the account, before benchfly came."""
+    client = boto3.client(service, region, aws_access_key_id=OWN, aws_secret_access_key="testing")
+
+    def elsewhere(request: Any, **_: Any) -> None:
+        request.headers["x-moto-account-id"] = account
+
+    if account:
+        client.meta.events.register("before-send", elsewhere)
+    return client
+
+
+def launch(fleet: list[Tags], region: str, type_name: str = "r7g.large", account: str = "") -> list[str]:
     """Instances with those tags, as a Terraform or an operator would launch them; their ids."""
-    ec2 = boto3.Session(**session).client("ec2", region_name=region)
+    ec2 = operator("ec2", region, account)
     image = ec2.describe_images(Filters=[{"Name": "architecture", "Values": ["arm64", "x86_64"]}])["Images"][0][
         "ImageId"
     ]
@@ -57,7 +70,7 @@ def launch(fleet: list[Tags], region: str, type_name: str = "r7g.large", **sessi
 
 
 def keep_password(region: str, value: str = "a-password-in-parameter-store") -> str:
-    boto3.client("ssm", region_name=region).put_parameter(
+    operator("ssm", region).put_parameter(
         Name=PASSWORD, Value=value, Type="SecureString", Overwrite=True
     )
     return value

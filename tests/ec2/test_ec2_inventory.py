@@ -9,7 +9,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import boto3
 import pytest
 from tests.ec2 import fleet
 from tests.ec2.conftest import REGION
@@ -61,7 +60,7 @@ def test_memory_by_type_of_instance(account: str) -> None:
     assert cache.host == queue.host == f"stores_{hosts[0]}"
     # Nine tenths of 16 GiB less 1.75 for the queue with its append-only file, of which a cache may take 1.25 at worst.
     assert cache.spec.memory // 1024**2 == int((16 * 0.9 - 1.75) / 1.25 * 1024)
-    boto3.client("ec2", region_name=REGION).create_tags(
+    fleet.operator("ec2", REGION).create_tags(
         Resources=hosts[1:], Tags=[{"Key": "benchfly:store:erp-cache", "Value": "purpose=cache port=6380 memory=14gb"}]
     )
     (problem,) = wrong()
@@ -125,14 +124,9 @@ def test_a_wrong_tag_of_a_bench_is_named(account: str) -> None:
 def test_several_regions_and_accounts(account: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each file has its own credentials: one is of the account at hand, one assumes a role in another."""
     here, there = "eu-central-1", "us-east-2"
-    sts = boto3.client("sts", region_name=REGION).assume_role(
-        RoleArn="arn:aws:iam::210987654321:role/benchfly", RoleSessionName="test"
-    )
-    keys = sts["Credentials"]
-    other = {"aws_access_key_id": keys["AccessKeyId"], "aws_secret_access_key": keys["SecretAccessKey"]}
     fleet.launch([fleet.stores("shop")], here)
     fleet.launch([fleet.bench("shop")], there)
-    fleet.launch([fleet.GENERATOR], here, **other, aws_session_token=keys["SessionToken"])
+    fleet.launch([fleet.GENERATOR], here, account="210987654321")
     for region in (here, there):
         fleet.keep_password(region)
     inventory = tmp_path / "ec2"

@@ -6,12 +6,13 @@ import csv
 import io
 import json
 
-import boto3
 import pytest
+from tests.ec2.conftest import REGION
+from tests.ec2.fleet import operator
 from tests.unit.test_results_benchmarks import cli_json, home, stored
 
 from benchfly import cli
-from benchfly.cli import report
+from benchfly.cli.bucket import kept_in_bucket
 from benchfly.errors import AwsDeniedError, RefusedError, ResultsError
 from benchfly.results import Run, benchmarks, records, s3
 from benchfly.results.s3 import Bucket
@@ -22,7 +23,7 @@ __all__ = ["home"]  # a fixture
 @pytest.fixture
 def bucket(account: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     monkeypatch.setenv(s3.VARIABLE, "s3://results/team/benchfly/")
-    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="results")
+    operator("s3", "us-east-1").create_bucket(Bucket="results")
     found = Bucket.configured()
     assert found and str(found) == "s3://results/team/benchfly"
     return found
@@ -32,34 +33,34 @@ def test_rows_come_back_as_they_are_here(bucket: Bucket, capsys: pytest.CaptureF
     run = stored()
     code, pushed = cli_json(capsys, "results", "push", run.id)
     assert code == 0 and f"team/benchfly/trials/run={run.id}/rows.jsonl" in pushed["keys"]
-    bucket.push(run.id, run.folder)  # again is as once
+    bucket.push(run)  # again is as once
     there = [row for row in bucket.rows("trials") if row["run"] == run.id]
     assert len(there) == 40
     with pytest.raises(SystemExit, match="0"):
         cli.main(["results", "export", "trials", "--format", "json", "--run", run.id])
     assert json.loads(capsys.readouterr().out) == there
     with pytest.raises(SystemExit, match="0"):
-        cli.main(["results", "export", "comparisons", "--bucket", "--run", run.id])
+        cli.main(["results", "export", "comparisons", "--from", "s3://results/team/benchfly", "--run", run.id])
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [row["metric"] for row in rows] == ["ops_per_second", "p50_ms", "p95_ms", "p99_ms"]
-    whole = boto3.client("s3").get_object(Bucket="results", Key=f"team/benchfly/runs/{run.id}/benchmark.json")
+    whole = operator("s3", REGION).get_object(Bucket="results", Key=f"team/benchfly/runs/{run.id}/benchmark.json")
     assert whole["Body"].read() == (run.folder / "benchmark.json").read_bytes()
 
 
 def test_a_benchmark_is_kept_here_when_the_bucket_is_not_there(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     run = stored()
     monkeypatch.setenv(s3.VARIABLE, "s3://nowhere")
-    (said,) = report._pushed(run)
+    said = kept_in_bucket(run)
     assert "Kept here alone: s3://nowhere: s3 refused PutObject (NoSuchBucket): " in said.plain
     assert f"`benchfly results push {run.id}` tries again" in said.plain
     monkeypatch.setenv(s3.VARIABLE, "s3://results")
-    assert report._pushed(run)[0].plain == "In the bucket: s3://results"
+    assert kept_in_bucket(run) and str(kept_in_bucket(run)) == "In the bucket: s3://results"
     monkeypatch.delenv(s3.VARIABLE)
-    assert report._pushed(run) == []
+    assert kept_in_bucket(run) is None
 
 
 def test_a_foreign_file_in_the_bucket_is_named(bucket: Bucket) -> None:
-    client = boto3.client("s3")
+    client = operator("s3", REGION)
     for name, body in (("cut", b'{"run": "a'), ("list", b"[]")):
         key = f"team/benchfly/comparisons/run={name}/rows.jsonl"
         client.put_object(Bucket="results", Key=key, Body=body)

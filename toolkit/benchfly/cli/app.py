@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from benchfly import __version__
-from benchfly.cli import claims, compare, inventory, report, results, verbs
+from benchfly.cli import aws, claims, compare, inventory, report, results, verbs
 from benchfly.cli.help import DEBUG, examples, exit_codes
 
 _EPILOG = "\n\n".join(
@@ -38,6 +38,7 @@ compare.register(app)
 claims.register(app)
 report.register(app)
 results.register(app)
+aws.register(app)
 
 
 def _version(wanted: bool) -> None:

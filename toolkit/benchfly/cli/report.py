@@ -12,17 +12,17 @@ from rich.text import Text
 
 from benchfly.benchmark import CAPACITY, claims
 from benchfly.benchmark.trials import SAMPLES
+from benchfly.cli.bucket import kept_in_bucket
 from benchfly.cli.compare import BENCHMARK, judge, load
 from benchfly.cli.help import examples
 from benchfly.cli.options import JsonOption
 from benchfly.cli.output import Output
-from benchfly.errors import BenchflyError, ResultsError
+from benchfly.errors import ResultsError
 from benchfly.playbook.outcome import Outcome
 from benchfly.report import ReportData, render, words
 from benchfly.report.move import report_of
 from benchfly.report.text import as_json, as_markdown, kept
 from benchfly.results import Run, benchmarks, find, latest
-from benchfly.results.s3 import Bucket
 
 MOVES = ("migrate", "rollback")
 _REPORT = "report.html"
@@ -77,20 +77,8 @@ def benchmark(run: Run, outcome: Outcome) -> RenderableType:
     lines = [Text(line) for line in (data.answer, *map(words.capacity, capacities), f"Report: {_write(run, data)}")]
     if data.benchmark and data.comparison:
         benchmarks.store(run.id, data.benchmark, data.comparison)
-        lines += _pushed(run)
+        lines += filter(None, [kept_in_bucket(run)])
     return Group(*lines)
-
-
-def _pushed(run: Run) -> list[Text]:
-    """Put it into the bucket, if there is one; it is kept here in any case."""
-    try:
-        bucket = Bucket.configured()
-        if bucket is None:
-            return []
-        bucket.push(run.id, run.folder)
-    except BenchflyError as error:
-        return [Text(f"Kept here alone: {error} `benchfly results push {run.id}` tries again.")]
-    return [Text(f"In the bucket: {bucket}")]
 
 
 def _data(run: Run) -> ReportData:

@@ -1,10 +1,12 @@
-"""`benchfly results`: the runs that were made from here."""
+"""`benchfly results`: the runs that were made from here, or from every controller that has the same bucket."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import os
+import platform
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,20 +19,23 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from benchfly.cli.bucket import configured_bucket
 from benchfly.cli.help import examples
 from benchfly.cli.options import JsonOption, YesOption
 from benchfly.cli.output import Output
 from benchfly.errors import RefusedError
 from benchfly.fleet.table import plain_table
 from benchfly.results import Record, Run, benchmarks, find, records
+from benchfly.results.bucket import make
 from benchfly.results.database import remove
-from benchfly.results.s3 import VARIABLE, Bucket
+from benchfly.results.s3 import KEY, Bucket
 
 _EPILOG = examples(
     ("benchfly results list --verb migrate", "the last migrations, newest first"),
     ("benchfly results show 3f2a", "the run whose id ends so"),
     ("benchfly results export trials --format csv > trials.csv", "every trial of every benchmark"),
     ("benchfly results prune --keep 20", "remove all benchmarks but the last 20, after asking"),
+    ("benchfly results --from s3://bucket/prefix", "the runs of every controller that puts them there"),
 )
 
 
@@ -57,24 +62,38 @@ def register(parent: typer.Typer) -> None:
     parent.add_typer(app, name="results", epilog=_EPILOG)
 
 
+FromOption = Annotated[
+    str | None,
+    typer.Option("--from", metavar="S3", help="What is there, as s3://bucket/prefix, not here.", show_default=False),
+]
+
+
 @app.callback()
-def results(context: typer.Context) -> None:
+def results(context: typer.Context, source: FromOption = None) -> None:
     """List past runs, or show one."""
     if context.invoked_subcommand is None:
-        list_runs()
+        list_runs(source=source)
+    elif source:
+        raise RefusedError(f"Say --from behind {context.invoked_subcommand}.")
 
 
 @app.command("list")
 def list_runs(
     verb: Annotated[str | None, typer.Option(help="Only runs of this verb.", show_default=False)] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    source: FromOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List past runs, newest first."""
-    found = records(verb, limit)
-    rows = [(record.id, record.verb, _local(record), record.status or "unfinished") for record in found]
-    shown = plain_table(("Run", "Verb", "Started", "Status"), rows) if rows else Text("There are no runs yet.")
-    Output(as_json).result({"status": "ok", "exit_code": 0, "runs": [asdict(record) for record in found]}, shown)
+    if source:
+        found = Bucket.named(source, "--from").records(verb, limit)
+    else:
+        found = [(record, platform.node()) for record in records(verb, limit)]
+    columns = ("Run", "Verb", "Started", "Status", "Controller")
+    rows = [(each.id, each.verb, _local(each), each.status or "unfinished", controller) for each, controller in found]
+    shown = plain_table(columns, rows) if rows else Text("There are no runs yet.")
+    data = [{**asdict(each), "controller": controller} for each, controller in found]
+    Output(as_json).result({"status": "ok", "exit_code": 0, "runs": data}, shown)
 
 
 @app.command()
@@ -102,31 +121,51 @@ def export(
     table: Annotated[Table, typer.Argument(help="What to write out.")] = Table.trials,
     file_format: Annotated[Format, typer.Option("--format", help="As CSV, or as a list in JSON.")] = Format.csv,
     run: Annotated[str | None, typer.Option(metavar="RUN", help="Only of this run.", show_default=False)] = None,
-    bucket: Annotated[
-        bool, typer.Option("--bucket", metavar="", help=f"What is in the bucket that {VARIABLE} names, not here.")
-    ] = False,
+    source: FromOption = None,
 ) -> None:
     """Write trials, comparisons or capacities to standard output."""
-    wanted = find(run).id if run and not bucket else run
     rows: Sequence[Mapping[str, Any]]
-    if bucket:
-        rows = [row for row in _bucket().rows(table) if wanted in (None, row.get("run"))]
+    if source:
+        rows = [row for row in Bucket.named(source, "--from").rows(table) if run in (None, row.get("run"))]
     else:
-        rows = [asdict(row) for row in getattr(benchmarks, table)(wanted)]
+        rows = [asdict(row) for row in getattr(benchmarks, table)(find(run).id if run else None)]
     sys.stdout.write(_csv(rows) if file_format is Format.csv else json.dumps(rows, indent=2) + "\n")
 
 
 @app.command()
 def push(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Id of a benchmark, or its end.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or its end.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Put a benchmark into the bucket again, as is done after each benchmark where one is configured."""
+    """Put a run into the bucket again, as is done at the end of each where a bucket is configured."""
     found = Run.open(find(run).id)
-    bucket = _bucket()
-    keys = bucket.push(found.id, found.folder)
+    bucket = configured_bucket()
+    keys = bucket.push(found)
     data = {"status": "ok", "exit_code": 0, "bucket": str(bucket), "keys": keys}
     Output(as_json).result(data, Text(f"{found.id} is in {bucket}."))
+
+
+@app.command("bucket")
+def make_bucket(
+    region: Annotated[str, typer.Option(help="Region of the bucket.", show_default=False)],
+    days: Annotated[int, typer.Option(min=1, help="How long raw outputs stay; rows stay for ever.")] = 365,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the bucket that is configured: closed to the public, encrypted, and with an end for raw outputs."""
+    bucket, output = configured_bucket(), Output(as_json)
+    output.console.print(
+        f"{bucket} is made in {region} unless it exists, closed to the public and encrypted.\n"
+        f"What is below its runs/ is removed after {days} days.",
+        markup=False,
+    )
+    if not yes:
+        if not output.can_ask:
+            raise RefusedError("There is nobody to ask. Repeat it with --yes.")
+        if not typer.confirm("Go on?"):
+            raise RefusedError("Nothing was changed.")
+    make(bucket, days, region, os.environ.get(KEY, ""))
+    output.result({"status": "ok", "exit_code": 0, "bucket": str(bucket), "days": days}, Text(f"{bucket} is ready."))
 
 
 @app.command()
@@ -151,13 +190,6 @@ def prune(
         shutil.rmtree(Run.open(each.id).folder)
     data = {"status": "ok", "exit_code": 0, "removed": [each.id for each in old]}
     output.result(data, Text(f"{len(old)} runs were removed."))
-
-
-def _bucket() -> Bucket:
-    bucket = Bucket.configured()
-    if bucket is None:
-        raise RefusedError(f"No bucket is configured. Set {VARIABLE}=s3://bucket/prefix.")
-    return bucket
 
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> str:

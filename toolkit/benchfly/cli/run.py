@@ -10,6 +10,7 @@ from typing import Any
 import typer
 from rich.console import RenderableType
 
+from benchfly.cli.bucket import kept_in_bucket
 from benchfly.cli.help import INTERRUPTED
 from benchfly.cli.locks import locked
 from benchfly.cli.options import Options
@@ -81,6 +82,8 @@ def run_on(
         done = execute(verb, options, fleet, benches, show, variables, variables)
     good = done.outcome.status == "ok" and not (verb.plan and options.check)
     output.result(done.data, verb.summary(done.run, done.outcome) if good or verb.tells else "")
+    if "bucket" in done.data:
+        output.console.print(done.data["bucket"], markup=False)
     if done.code:
         output.complain(done.message)
         raise typer.Exit(done.code)
@@ -114,6 +117,8 @@ def execute(
     data = {"verb": verb.name, "run": run.id, "folder": str(run.folder), "exit_code": code, "message": message}
     data |= outcome.as_dict()
     run.finish(data)
+    if verb.plan and not options.check and (kept := kept_in_bucket(run)):
+        data["bucket"] = kept.plain
     return Done(run, outcome, code, message, data)
 
 
