@@ -70,7 +70,5 @@ def launch(fleet: list[Tags], region: str, type_name: str = "r7g.large", account
 
 
 def keep_password(region: str, value: str = "a-password-in-parameter-store") -> str:
-    operator("ssm", region).put_parameter(
-        Name=PASSWORD, Value=value, Type="SecureString", Overwrite=True
-    )
+    operator("ssm", region).put_parameter(Name=PASSWORD, Value=value, Type="SecureString", Overwrite=True)
     return value

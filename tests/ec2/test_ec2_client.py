@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.ec2 import fleet
+from tests.ec2.conftest import REGION
 
 from benchfly import aws
 from benchfly.aws import clients
@@ -91,6 +93,8 @@ def test_a_profile_may_assume_a_role(account: str, tmp_path: Path, monkeypatch: 
     role = "arn:aws:iam::210987654321:role/benchfly"
     config.write_text(f"[profile other]\nrole_arn = {role}\ncredential_source = Environment\nregion = eu-west-1\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
-    with aws.client("sts", profile="other") as sts:
-        assert sts.get_caller_identity()["Account"] == "210987654321"
-        assert sts.meta.region_name == "eu-central-1"  # AWS_REGION wins, as with AWS's own tools
+    (instance,) = fleet.launch([fleet.GENERATOR], REGION, account="210987654321")
+    with aws.client("ec2", profile="other") as ec2:
+        found = ec2.describe_instances()["Reservations"]
+        assert ec2.meta.region_name == REGION  # AWS_REGION wins, as with AWS's own tools
+    assert [one["InstanceId"] for each in found for one in each["Instances"]] == [instance]

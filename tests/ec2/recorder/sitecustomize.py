@@ -16,9 +16,11 @@ OWN = "OPERATOR"
 
 def note(event_name: str, request: Any, **_: Any) -> None:
     """One line a call, such as ec2:DescribeInstances."""
-    signed = str(request.headers.get("Authorization", ""))
-    if CALLS in os.environ and not re.search(rf"Credential=b?'?{OWN}", signed):
-        _, service, call = event_name.split(".")
+    signed = request.headers.get("Authorization", "")
+    signed = signed.decode() if isinstance(signed, bytes) else signed
+    scope = re.search(r"Credential=(\w+)/\d+/[^/]+/([a-z0-9]+)/", signed)
+    if CALLS in os.environ and scope and scope[1] != OWN:
+        service, call = scope[2], event_name.rpartition(".")[2]
         with Path(os.environ[CALLS]).open("a", encoding="utf-8") as file:
             file.write(f"{service}:{call}\n")
 

@@ -30,7 +30,7 @@ class Call:
 
     call: str
     action: str
-    on: str
+    resource: str
     condition: Mapping[str, Any] | None = None
     by: str = ""
 
@@ -67,9 +67,9 @@ def _statements(wanted: Sequence[Use], values: Mapping[str, str]) -> Iterator[di
     for use in wanted:
         groups: dict[str, list[Call]] = {}
         for call in use.calls:
-            groups.setdefault(f"{call.on} {call.condition}", []).append(call)
+            groups.setdefault(f"{call.resource} {call.condition}", []).append(call)
         for number, calls in enumerate(groups.values()):
-            resource = _table()["resources"].get(calls[0].on, calls[0].on).format(**values)
+            resource = _table()["resources"].get(calls[0].resource, calls[0].resource).format(**values)
             name = "".join(word.capitalize() for word in use.name.split("-"))
             statement = {
                 "Sid": f"{name}{number or ''}",

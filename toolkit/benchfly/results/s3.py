@@ -4,7 +4,7 @@
     <prefix>/runs/<id>/outcome.json              what came of it, as in the run's folder, without secrets
     <prefix>/runs/<id>/benchmark.json            of a benchmark everything, with raw outputs and command lines
     <prefix>/trials/run=<id>/rows.jsonl          the columns of the table `trials`, for Athena and DuckDB
-    <prefix>/comparisons/run=<id>/rows.jsonl     the columns of the table `comparisons`
+    <prefix>/comparisons/run=<id>/rows.jsonl     the columns of the table `comparisons`, and capacities/ alike
 
 BENCHFLY_S3=s3://bucket/prefix says where, and BENCHFLY_S3_KEY the key of KMS that encrypts it, else S3's own; region,
 credentials and endpoint are those of the AWS tools (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL). No two controllers
