@@ -44,16 +44,16 @@ class Store:
     def __post_init__(self) -> None:
         self.server.client.set(KEY, b"x" * self.bytes)
 
-    def play(self, requests: int) -> Output:
+    def play(self, requests: int, *command: str) -> Output:
         words = ["redis-benchmark", "-p", str(self.server.port), "-c", str(CLIENTS), "-n", str(requests)]
-        words += ["--csv", "--precision", "3", "BITCOUNT", KEY]
+        words += ["--csv", "--precision", "3", *(command or ("BITCOUNT", KEY))]
         done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=True)
         return Output((" ".join(words),), {"1.csv": done.stdout, "1.stderr": done.stderr})
 
-    def cpu(self, requests: int) -> float:
+    def cpu(self, requests: int, *command: str) -> float:
         """Its CPU seconds for so many requests."""
         before = self._used()
-        self.play(requests)
+        self.play(requests, *command)
         return self._used() - before
 
     def _used(self) -> float:

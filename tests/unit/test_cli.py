@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from benchfly import __version__
-from benchfly.cli import main
+from benchfly.cli import main, schedule
 from benchfly.cli.help import EXIT_CODES, INTERRUPTED
 from benchfly.cli.locks import locked
 from benchfly.cli.options import Options
@@ -64,7 +64,7 @@ def test_help_teaches_by_example_and_lists_the_exit_codes(benchfly: Command) -> 
 NAMES = [command.verb.name for command in COMMANDS]
 
 
-@pytest.mark.parametrize("name", [*NAMES, "inventory", "report", "results"])
+@pytest.mark.parametrize("name", [*NAMES, "inventory", "report", "results", "schedule", "history"])
 def test_every_command_has_examples(benchfly: Command, name: str) -> None:
     code, out, _ = benchfly(name, "--help")
     assert code == 0
@@ -72,7 +72,7 @@ def test_every_command_has_examples(benchfly: Command, name: str) -> None:
 
 
 def test_every_verb_is_a_playbook_of_the_same_name() -> None:
-    assert {path.stem for path in (ROOT / "playbooks").glob("*.yml")} == set(NAMES)
+    assert {path.stem for path in (ROOT / "playbooks").glob("*.yml")} == {*NAMES, schedule.VERB.name}
 
 
 def test_version(benchfly: Command) -> None:

@@ -2,7 +2,8 @@
 
 BenchflyError                 1   anything below; never raised itself
 ├── RefusedError              3   nothing was changed: the reason and the remedy are in the message
-│   └── InventoryError        3   the inventory is wrong; carries one problem per line
+│   ├── InventoryError        3   the inventory is wrong; carries one problem per line
+│   └── BusyError             3   another run is at it
 ├── RunFailedError            4   a playbook failed part-way; the message says how to resume or roll back
 │   └── UnreachableError      5   a host could not be reached
 ├── ResultsError              6   a stored result or a tool's output cannot be read
@@ -54,6 +55,10 @@ class InventoryError(RefusedError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in problems))
+
+
+class BusyError(RefusedError):
+    """Another run holds what this one needs."""
 
 
 class RunFailedError(BenchflyError):

@@ -24,6 +24,7 @@ RQ_NAME = "benchfly-bench-"
 _SETTINGS = (
     "maxmemory", "maxmemory-policy", "appendonly", "appendfsync", "save", "io-threads", "hz", "lazyfree-lazy-eviction",
     "activedefrag", "tcp-keepalive", "proactor_threads", "cache_mode", "dbnum",
+    "hash-max-listpack-entries", "hash-max-listpack-value", "maxmemory-samples",
 )  # fmt: skip
 _RQ_SETS = ("rq:queues", "rq:workers")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchfly.errors import AwsError, RefusedError, ResultsError, RunFailedError, UnreachableError
+from benchfly.schedule.findings import Code
 
 INTERRUPTED = 130
 DEBUG = "BENCHFLY_DEBUG"  # variable of the environment that has tracebacks shown
@@ -17,6 +18,9 @@ EXIT_CODES = {
     UnreachableError.exit_code: "a host could not be reached",
     ResultsError.exit_code: "a stored result cannot be read",
     AwsError.exit_code: "AWS refused a call, or does not answer",
+    Code.REGRESSION: "a scheduled benchmark found a store slower than before",
+    Code.PUT_OFF: "a scheduled benchmark was put off by a blackout window",
+    Code.MISSED: "a scheduled benchmark was missed, because somebody else was at work",
     INTERRUPTED: "interrupted",
 }
 

@@ -61,6 +61,21 @@ def deploy_hosts(fleet: Fleet, benches: Sequence[Bench]) -> list[str]:
     return sorted({store.host for store in wanted})
 
 
+def schedule_plan(fleet: Fleet, benches: Sequence[Bench]) -> RenderableType:
+    """What is run when, on which control host. Raises RefusedError when there is nothing to install or to remove."""
+    rows = [
+        (host, one.name, one.calendar, ", ".join(one.stores), one.workload, ", ".join(one.blackout))
+        for host, schedules in fleet.schedules.items()
+        for one in schedules
+    ]
+    if not fleet.schedules:
+        raise RefusedError(
+            "There is no control host. Put the host that is to run benchmarks into the group `control`, and give it "
+            "benchmark_schedules."
+        )
+    return plain_table(("Host", "Schedule", "When", "Stores", "Workload", "Never in"), rows)
+
+
 def changed_hosts(fleet: Fleet, benches: Sequence[Bench]) -> list[str]:
     """Hosts whose stores change their version, and those of benches, which are asked afterwards how they get on.
 

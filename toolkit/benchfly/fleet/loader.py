@@ -11,7 +11,12 @@ from ansible.module_utils.common.validation import (  # type: ignore[import-unty
     check_type_float,
     check_type_int,
 )
-from ansible_collections.benchfly.stores.plugins.module_utils import blackout, ec2_tags, host_capacity
+from ansible_collections.benchfly.stores.plugins.module_utils import (
+    blackout,
+    ec2_tags,
+    host_capacity,
+    schedule_spec,
+)
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import MIB, SpecError, closest, parse
 
 from benchfly.errors import InventoryError, Problem
@@ -21,7 +26,7 @@ from benchfly.fleet.model import Bench, Fleet, Host, Store
 from benchfly.paths import collection
 from benchfly.policy import rules as policy
 
-STORES, BENCHES, LOAD_GENERATORS = "stores", "benches", "load_generators"
+STORES, BENCHES, LOAD_GENERATORS, CONTROL = "stores", "benches", "load_generators", "control"
 _LOCAL = ("local", "ansible.builtin.local")
 _MEMORY = "ansible_memtotal_mb"
 _BENCH = "frappe_bench_"
@@ -30,6 +35,7 @@ _CACHE_STORE, _QUEUE_STORE = f"{_BENCH}cache_store", f"{_BENCH}queue_store"
 _BLACKOUT, _POLICY = f"{_BENCH}blackout", f"{_BENCH}policy"
 _HOST_CLASS = "host_class"
 _EC2 = "aws_ec2"  # the group into which that plugin puts every instance
+_SCHEDULES = "benchmark_schedules"
 
 
 def load(sources: Sequence[str], extra_vars: Sequence[str] = (), benches: Sequence[str] = ()) -> Fleet:
@@ -39,7 +45,9 @@ def load(sources: Sequence[str], extra_vars: Sequence[str] = (), benches: Sequen
     """
     inventory = Inventory(sources, extra_vars)
     problems = inventory.problems
-    names = dict.fromkeys(name for group in (STORES, BENCHES, LOAD_GENERATORS) for name in inventory.hosts(group))
+    names = dict.fromkeys(
+        name for group in (STORES, BENCHES, LOAD_GENERATORS, CONTROL) for name in inventory.hosts(group)
+    )
     for name in names:
         inventory.variables(name)
     problems += _tag_problems(inventory)
@@ -51,6 +59,7 @@ def load(sources: Sequence[str], extra_vars: Sequence[str] = (), benches: Sequen
     carried = [store for name, given in declared.items() for store in _stores(inventory, hosts[name], given)]
     found = [bench for name in inventory.children(BENCHES) if (bench := _bench(inventory, name))]
     stores = {store.name: store for store in carried}
+    schedules = {name: tuple(_schedules(inventory, name, stores)) for name in inventory.hosts(CONTROL)}
     problems += _group_problems(inventory)
     problems += rules.machine_problems(carried, hosts, inventory.where)
     problems += rules.fleet_problems(declared, unreadable, found, inventory.where)
@@ -64,6 +73,7 @@ def load(sources: Sequence[str], extra_vars: Sequence[str] = (), benches: Sequen
         stores=stores,
         benches={bench.name: bench for bench in found},
         load_generators=inventory.hosts(LOAD_GENERATORS),
+        schedules=schedules,
     )
 
 
@@ -145,6 +155,33 @@ def _bench(inventory: Inventory, name: str) -> Bench | None:
         blackout=tuple(window.text for window in _parsed(inventory, hosts[0], _BLACKOUT, of_bench, blackout.parse)),
         policy=tuple(_parsed(inventory, hosts[0], _POLICY, of_bench, policy.parse)),
     )
+
+
+def _schedules(inventory: Inventory, host: str, stores: Mapping[str, Store]) -> Iterator[schedule_spec.Schedule]:
+    """The well-formed schedules of a control host."""
+    if _SCHEDULES not in inventory.variables(host):
+        return
+    known = len(inventory.problems)
+    given = inventory.value(host, _SCHEDULES)
+    if len(inventory.problems) > known:  # a template in it is wrong, and noted
+        return
+    try:
+        found = schedule_spec.parse_all(given)
+    except SpecError as error:
+        for problem in error.problems:
+            shown = "" if problem.value is None else f"{problem.value!r} "
+            key = _SCHEDULES if problem.key == _SCHEDULES else f"{_SCHEDULES}.{problem.key}"
+            inventory.refuse(host, key, shown + problem.reason, problem.remedy)
+        return
+    for schedule in found.values():
+        given_by_url = schedule.variables.get("benchmark_urls", {})
+        for name in schedule.stores:
+            if name not in stores and name not in given_by_url:
+                near = closest(name, sorted(stores))
+                remedy = f"Did you mean {near}" if near else f"Stores are {', '.join(sorted(stores)) or 'none'}"
+                key = f"{_SCHEDULES}.{schedule.name}.stores"
+                inventory.refuse(host, key, f"{name!r} is the name of no store", remedy)
+        yield schedule
 
 
 def _parsed(

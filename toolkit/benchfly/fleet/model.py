@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ansible_collections.benchfly.stores.plugins.module_utils.schedule_spec import Schedule
 from ansible_collections.benchfly.stores.plugins.module_utils.store_keys import SECRET_KEYS
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import StoreSpec
 
@@ -72,13 +73,14 @@ class Bench:
 
 @dataclass(frozen=True)
 class Fleet:
-    """Everything an inventory says; `sources` are the inventories it was read from."""
+    """Everything an inventory says; `sources` are what it was read from, `schedules` those of each control host."""
 
     sources: tuple[str, ...]
     hosts: Mapping[str, Host]
     stores: Mapping[str, Store]
     benches: Mapping[str, Bench]
     load_generators: tuple[str, ...]
+    schedules: Mapping[str, tuple[Schedule, ...]] = field(default_factory=dict)
 
     def stores_of(self, benches: Iterable[Bench]) -> tuple[Store, ...]:
         """The stores that those benches use, each once."""
@@ -90,4 +92,6 @@ class Fleet:
         data = asdict(self)
         for store in data["stores"].values():
             store["spec"] = {key: value for key, value in store["spec"].items() if key not in SECRET_KEYS}
+        for schedule in (schedule for schedules in data["schedules"].values() for schedule in schedules):
+            del schedule["notify"]
         return data

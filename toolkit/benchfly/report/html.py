@@ -10,16 +10,16 @@ from benchfly.report import curves, plots, words
 from benchfly.report.data import ReportData
 
 
-def render(data: ReportData) -> str:
-    """The whole page."""
-    environment = Environment(
+def environment() -> Environment:
+    """What pages are made with: templates, and figures as people read them."""
+    found = Environment(
         loader=PackageLoader("benchfly.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
+    found.filters.update(
         capacity=words.capacity,
         count=words.count,
         duration=words.duration,
@@ -32,7 +32,12 @@ def render(data: ReportData) -> str:
         shortened=words.shortened,
         svg=Markup,
     )
-    return environment.get_template("report.html.j2").render(
+    return found
+
+
+def render(data: ReportData) -> str:
+    """The whole page."""
+    return environment().get_template("report.html.j2").render(
         data=data,
         has_plots=plots.available(),
         timeline=plots.timeline(data.move) if data.move else None,

@@ -99,6 +99,27 @@ _MIGRATIONS = (
         PRIMARY KEY (run, store)
     ) WITHOUT ROWID
     """,
+    """
+    CREATE TABLE scheduled (
+        run TEXT PRIMARY KEY,
+        schedule TEXT NOT NULL,
+        started TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        benchmark TEXT NOT NULL,
+        workload TEXT NOT NULL,
+        conditions TEXT NOT NULL,
+        findings TEXT NOT NULL
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE figures (
+        run TEXT NOT NULL,
+        store TEXT NOT NULL,
+        metric TEXT NOT NULL,
+        value REAL NOT NULL,
+        PRIMARY KEY (run, store, metric)
+    ) WITHOUT ROWID
+    """,
 )
 
 

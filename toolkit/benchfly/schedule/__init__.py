@@ -1,0 +1,1 @@
+"""Scheduled benchmarks: when, what has changed since, and whom to tell."""
