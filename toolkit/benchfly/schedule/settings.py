@@ -13,7 +13,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import 
 from benchfly.errors import RefusedError
 
 VARIABLE = "BENCHFLY_SCHEDULES"
-FOLDER = "/etc/benchfly/schedules"
+FOLDER = "/etc/benchfly-schedules"
 _OTHERS = ("inventory", "home", "metrics_dir")
 
 
@@ -29,7 +29,7 @@ class Settings:
 
 
 def folder() -> Path:
-    """Where schedules are: $BENCHFLY_SCHEDULES, or /etc/benchfly/schedules."""
+    """Where schedules are: $BENCHFLY_SCHEDULES, or /etc/benchfly-schedules."""
     return Path(os.environ.get(VARIABLE, FOLDER))
 
 
