@@ -63,7 +63,7 @@ def runs(schedule: str) -> list[Scheduled]:
     with transaction() as connection:
         rows = connection.execute(
             "SELECT run, schedule, started, outcome, benchmark, workload, conditions, findings FROM scheduled "
-            "WHERE schedule = ? ORDER BY run",
+            "WHERE schedule = ? ORDER BY started, run",
             (schedule,),
         ).fetchall()
         points = connection.execute(

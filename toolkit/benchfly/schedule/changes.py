@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 
 from benchfly.errors import RefusedError
 
@@ -19,6 +20,7 @@ CONFIRMED = 3
 # What each look at one figure may claim of a history without a change: a look a day at a few figures of a few stores is
 # thousands of looks a year. Chosen with measured histories other than those of the evidence; see docs/schedule.md.
 ERROR_RATE = 1e-5
+_FAR = 5  # standard deviations, as the middle half of the runs show it
 _WINDOW = 50  # runs that are split at a time, as Otava does by default
 _MOST = 400  # runs that are looked at
 
@@ -36,13 +38,24 @@ def changes(values: Sequence[float]) -> list[Change]:
     """The changes of a figure, oldest first; all values are above 0. Raises RefusedError without Apache Otava."""
     first = max(0, len(values) - _MOST)
     places = list(range(first, len(values)))
-    logs = [math.log(value) for value in values[first:]]
+    logs = _calmed([math.log(value) for value in values[first:]])
     while True:
         found = _split(logs)
         short = next(_outliers([0, *(one.index for one in found), len(logs)]), None)
         if short is None:
             return [Change(places[one.index], one.ratio, one.p) for one in found if one.index + CONFIRMED <= len(logs)]
         del logs[short], places[short]
+
+
+def _calmed(logs: list[float]) -> list[float]:
+    """Runs far from their neighbours as the middle of these: one would hide every change from a test of means.
+
+    A level of CONFIRMED runs is the middle of its neighbours, and stays.
+    """
+    around = [median(logs[max(0, place - 2) : place + 3]) for place in range(len(logs))]
+    apart = [abs(value - middle) for value, middle in zip(logs, around, strict=True)]
+    far = _FAR * 1.4826 * median(apart) if apart else 0.0
+    return [middle if far < off else value for value, middle, off in zip(logs, around, apart, strict=True)]
 
 
 def _outliers(edges: Sequence[int]) -> Iterator[slice]:

@@ -146,7 +146,7 @@ def _change(place: tuple[str, str], points: Sequence[tuple[Scheduled, float]], i
     figure = figure.lower() + (f" ({part})" if part else "")
     share = 100 * abs(ratio - 1)
     text = (
-        f"{kind.capitalize()} of {store}: {figure}, is {way} by {share:.1f} % since the run of "
+        f"{kind.capitalize()} of {store}: {figure} is {way} by {share:.1f} % since the run of "
         f"{run.started:%Y-%m-%d %H:%M} UTC ({run.run}). {_explained(points, index)}"
     )
     return Finding(kind, text, store, field, run.run, round(ratio, 4))

@@ -50,7 +50,7 @@ def read(name: str) -> Settings:
         raise RefusedError(
             f"{path} is not there. Schedules of this host: {known}. `benchfly schedule` installs"
         ) from None
-    except (OSError, ValueError, KeyError, AttributeError, SpecError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, SpecError) as error:
         reason = f"has no {error}" if isinstance(error, KeyError) else f"cannot be used: {error}"
         raise RefusedError(f"{path} {reason}. Install it again with `benchfly schedule`") from error
     return Settings(schedule, inventory, home, metrics_dir, tuple(_urls(path.with_suffix(".notify"))))

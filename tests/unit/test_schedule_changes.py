@@ -1,0 +1,178 @@
+"""Where a history changed, and what is told of it. The noise here is made up; the evidence has measured noise."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from tests.unit.test_results_benchmarks import HOST, measured
+
+from benchfly.cli.compare import judge
+from benchfly.results.history import Scheduled
+from benchfly.schedule import conditions
+from benchfly.schedule.changes import CONFIRMED, changes
+from benchfly.schedule.findings import (
+    Code,
+    Finding,
+    Kind,
+    Outcome,
+    changed,
+    code,
+    facts,
+    figures,
+    missed,
+    news,
+    series,
+)
+
+pytest.importorskip("otava", reason="Apache Otava is not installed")
+START = datetime(2026, 9, 1, 2, 30, tzinfo=UTC)
+PLACE = ("shop-cache against reference", "ops_per_second")
+
+
+def noise(length: int, seed: int = 1, spread: float = 0.02) -> list[float]:
+    chance = random.Random(seed)
+    return [chance.lognormvariate(0, spread) for _ in range(length)]
+
+
+def stepped(ratio: float, after: int, before: int = 40) -> list[float]:
+    values = noise(before + after)
+    return values[:before] + [ratio * value for value in values[before:]]
+
+
+def test_a_step_is_found_once_it_has_lasted_three_runs() -> None:
+    assert changes(stepped(0.9, CONFIRMED - 1)) == []
+    (change,) = changes(stepped(0.9, CONFIRMED))
+    assert change.index == 40 and change.ratio == pytest.approx(0.9, abs=0.03)
+
+
+def test_two_steps_are_two_changes() -> None:
+    values = noise(60)
+    levels = [1.0] * 20 + [0.8] * 20 + [1.0] * 20
+    found = changes([value * level for value, level in zip(values, levels, strict=True)])
+    assert [(one.index, round(one.ratio, 1)) for one in found] == [(20, 0.8), (40, 1.2)]
+
+
+@pytest.mark.parametrize(
+    "values", [[], [1.0], [1.0] * 60, [1.0, 2.0, 3.0], noise(60), [5000 * v for v in noise(60, 2)]]
+)
+def test_without_a_step_there_is_no_change(values: list[float]) -> None:
+    assert changes(values) == []
+
+
+@pytest.mark.parametrize("place", [0, 17, 18, 58, 59])
+def test_runs_that_stand_alone_are_no_change(place: int) -> None:
+    values = noise(60)
+    values[place] *= 0.5
+    assert changes(values) == []
+
+
+def test_a_step_is_found_beside_an_outlier_and_keeps_its_place() -> None:
+    values = stepped(0.8, 10)
+    values[12] *= 0.3
+    (change,) = changes(values)
+    assert change.index == 40
+
+
+def history(values: Sequence[float], told: Sequence[Finding] = (), workload: str = "frappe-site") -> list[Scheduled]:
+    """A run a night; the setting hz changes with run 40."""
+    return [
+        Scheduled(
+            run=f"run{number:03}",
+            schedule="nightly",
+            started=START + timedelta(days=number),
+            outcome=Outcome.MEASURED,
+            workload=workload,
+            conditions={"hz of shop-cache": "10" if number < 40 else "500", "kernel of cache1": "6.1"},
+            findings=facts([one for one in told if one.since == f"run{number:03}"]),
+            figures={PLACE: value, ("shop-cache", "ops_per_second"): 5e4 * value},
+        )
+        for number, value in enumerate(values)
+    ]
+
+
+def test_a_regression_is_named_with_what_changed() -> None:
+    (finding,) = changed(history(stepped(0.9, 5)))
+    assert finding.kind is Kind.REGRESSION and finding.since == "run040"
+    assert finding.text.startswith("Regression of shop-cache against reference: throughput is lower by ")
+    assert "since the run of 2026-10-11 02:30 UTC (run040)." in finding.text
+    assert finding.text.endswith("What changed with it: hz of shop-cache: 10 -> 500.")
+
+
+def test_an_improvement_is_one() -> None:
+    (finding,) = changed(history(stepped(1.2, 5)))
+    assert finding.kind is Kind.IMPROVEMENT and "higher" in finding.text
+
+
+def test_a_change_that_nothing_explains_says_so() -> None:
+    runs = [replace(run, conditions={}) for run in history(stepped(0.9, 5))]
+    (finding,) = changed(runs)
+    assert "Nothing that is recorded changed with it" in finding.text
+
+
+def test_a_change_is_told_once_even_if_its_place_is_seen_better_later() -> None:
+    values = stepped(0.9, 8)
+    (finding,) = changed(history(values))
+    assert news(history(values, told=[replace(finding, since="run041")])) == []
+    assert news(history(values, told=[replace(finding, kind=Kind.IMPROVEMENT)])) == [finding]
+
+
+def test_another_workload_begins_another_history() -> None:
+    runs = history(stepped(0.5, 10))
+    runs = [replace(run, workload="other") if number >= 40 else run for number, run in enumerate(runs)]
+    assert changed(runs) == []
+    assert all(len(points) == 10 for points in series(runs).values())
+
+
+def test_ratios_are_judged_where_there_are_any_else_each_store_alone() -> None:
+    runs = history(noise(8))
+    assert list(series(runs)) == [PLACE]
+    alone = [replace(run, figures={("shop-cache", "ops_per_second"): 1.0}) for run in runs]
+    assert list(series(alone)) == [("shop-cache", "ops_per_second")]
+    assert series([replace(run, figures={}) for run in runs]) == {}
+
+
+def test_figures_are_those_of_the_benchmark() -> None:
+    benchmark = measured()
+    found = figures(benchmark, judge(benchmark))
+    assert found["shop-cache against shop-cache-old", "ops_per_second"] == pytest.approx(1.24, abs=0.05)
+    assert found["shop-cache-old", "ops_per_second"] > 30_000
+    assert len(found) == 12
+
+
+def test_conditions_name_versions_settings_and_hosts() -> None:
+    benchmark = replace(measured(), environments={"cache1": {**HOST, "boot_id": "b1"}})
+    found = conditions.conditions(benchmark, Path("nowhere"))
+    assert found["version of shop-cache"] == "valkey 8.0.1"
+    assert found["kernel of cache1"] == HOST["kernel"] and found["boot_id of cache1"] == "b1"
+    later = {**found, "version of shop-cache": "valkey 8.1.0", "io-threads of shop-cache": "4"}
+    assert conditions.differences(found, later) == [
+        "version of shop-cache: valkey 8.0.1 -> valkey 8.1.0",
+        "io-threads of shop-cache: none -> 4",
+    ]
+
+
+def test_what_was_due_and_never_began_is_told_but_for_the_last() -> None:
+    due = [START, START + timedelta(days=1), START + timedelta(days=2)]
+    assert list(missed(due[:1])) == []
+    (finding,) = missed(due)
+    assert "due at 2026-09-01 02:30 UTC, 2026-09-02 02:30 UTC was not begun" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kinds", "expected"),
+    [
+        (Outcome.MEASURED, (), Code.NOTHING),
+        (Outcome.MEASURED, (Kind.IMPROVEMENT, Kind.MISSED), Code.NOTHING),
+        (Outcome.MEASURED, (Kind.REGRESSION,), Code.REGRESSION),
+        (Outcome.PUT_OFF, (Kind.MISSED,), Code.PUT_OFF),
+        (Outcome.MISSED, (Kind.MISSED,), Code.MISSED),
+        (Outcome.FAILED, (Kind.FAILED,), Code.FAILED),
+    ],
+)
+def test_monitors_are_told_by_the_exit_code(outcome: Outcome, kinds: Sequence[Kind], expected: Code) -> None:
+    assert code(outcome, [Finding(kind, "") for kind in kinds]) is expected
