@@ -1,6 +1,6 @@
-"""Writes the Grafana dashboard: `python dashboard.py > files/prometheus/dashboard.json`.
+"""Writes the Grafana dashboards: `python dashboard.py stores > files/prometheus/dashboard.json`, and `history`.
 
-PANELS is all there is to say; the rest is what Grafana wants around it.
+DASHBOARDS is all there is to say; the rest is what Grafana wants around it.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-CHOSEN = '{host=~"$host",purpose=~"$purpose",store=~"$store"}'
 WIDTH, HEIGHT = 8, 7  # three panels side by side in Grafana's grid of 24
 SOURCE = {"type": "prometheus", "uid": "${source}"}
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One question: PromQL by legend (CHOSEN stands where `~` does), Grafana's unit, and what the answer means."""
+    """One question: PromQL by legend (what was chosen stands where `~` does), Grafana's unit, and what it means."""
 
     title: str
     queries: dict[str, str]
@@ -28,7 +27,23 @@ class Panel:
     most: float | None = None  # of the axis
 
 
-PANELS = (
+@dataclass(frozen=True)
+class Dashboard:
+    """`labels` of the series `known` are chosen at the top; `since` is how far it looks back."""
+
+    title: str
+    known: str
+    labels: tuple[str, ...]
+    since: str
+    panels: tuple[Panel, ...]
+
+    @property
+    def chosen(self) -> str:
+        """What was chosen, as PromQL has it."""
+        return "{" + ",".join(f'{label}=~"${label}"' for label in self.labels) + "}"
+
+
+STORES = (
     Panel(
         "Is it up?",
         {"{{store}}": "redis_up~"},
@@ -133,8 +148,59 @@ PANELS = (
     ),
 )
 
+HISTORY = (
+    Panel(
+        "How fast?",
+        {"{{schedule}} {{store}}": "benchfly_scheduled_ops_per_second~"},
+        "short",
+        "Throughput of the last run, in operations/s; of a store against another the ratio of both.",
+    ),
+    Panel(
+        "How late are the slowest?",
+        {"{{schedule}} {{store}}": "benchfly_scheduled_p99_ms~"},
+        "short",
+        "What 99 % of the answers took less than, in ms; of a store against another the ratio of both.",
+    ),
+    Panel(
+        "How late is the middle?",
+        {"{{schedule}} {{store}}": "benchfly_scheduled_p50_ms~"},
+        "short",
+        "What half of the answers took less than, in ms; of a store against another the ratio of both.",
+    ),
+    Panel(
+        "What was found?",
+        {"{{schedule}} {{kind}}": "benchfly_scheduled_findings~ > 0"},
+        "short",
+        "Findings of the last run, by kind: changes of speed, and runs that failed or were missed.",
+    ),
+    Panel(
+        "Did it measure?",
+        {"{{schedule}}": "benchfly_scheduled_run_measured~"},
+        "bool_yes_no",
+        "Whether the last run measured, or was put off, missed or failed.",
+        "state-timeline",
+    ),
+    Panel(
+        "Since when not?",
+        {"{{schedule}}": "time() - benchfly_scheduled_measured_timestamp_seconds~"},
+        "s",
+        "Time since the last run that measured. More than its calendar has between two runs: nobody measures any more.",
+    ),
+)
 
-def panel(number: int, what: Panel) -> dict[str, Any]:
+DASHBOARDS = {
+    "stores": Dashboard("Stores of Frappe benches", "redis_up", ("host", "purpose", "store"), "now-6h", STORES),
+    "history": Dashboard(
+        "Scheduled benchmarks of stores",
+        "benchfly_scheduled_run_timestamp_seconds",
+        ("schedule",),
+        "now-180d",
+        HISTORY,
+    ),
+}
+
+
+def panel(number: int, what: Panel, chosen: str) -> dict[str, Any]:
     """A panel in Grafana's words, in its place on the grid."""
     row, column = divmod(number, 24 // WIDTH)
     switch = {"0": {"text": "no", "color": "red"}, "1": {"text": "yes", "color": "green"}}
@@ -152,18 +218,18 @@ def panel(number: int, what: Panel) -> dict[str, Any]:
         "gridPos": {"h": HEIGHT, "w": WIDTH, "x": column * WIDTH, "y": row * HEIGHT},
         "fieldConfig": {"defaults": defaults, "overrides": []},
         "targets": [
-            {"refId": chr(65 + index), "expr": expr.replace("~", CHOSEN), "legendFormat": legend, "datasource": SOURCE}
+            {"refId": chr(65 + index), "expr": expr.replace("~", chosen), "legendFormat": legend, "datasource": SOURCE}
             for index, (legend, expr) in enumerate(what.queries.items())
         ],
     }
 
 
-def variables() -> Iterator[dict[str, Any]]:
+def variables(of: Dashboard) -> Iterator[dict[str, Any]]:
     """What is chosen at the top, each within what the ones before it leave."""
     yield {"name": "source", "label": "Prometheus", "type": "datasource", "query": "prometheus"}
     before: list[str] = []
-    for label in ("host", "purpose", "store"):
-        query = f"label_values(redis_up{{{','.join(before)}}}, {label})"
+    for label in of.labels:
+        query = f"label_values({of.known}{{{','.join(before)}}}, {label})"
         yield {
             "name": label,
             "label": label.capitalize(),
@@ -178,19 +244,20 @@ def variables() -> Iterator[dict[str, Any]]:
         before.append(f'{label}=~"${label}"')
 
 
-def dashboard() -> dict[str, Any]:
+def dashboard(name: str) -> dict[str, Any]:
     """What Grafana imports."""
+    of = DASHBOARDS[name]
     return {
-        "uid": "benchfly-stores",
-        "title": "Stores of Frappe benches",
+        "uid": f"benchfly-{name}",
+        "title": of.title,
         "tags": ["benchfly", "frappe"],
         "schemaVersion": 39,
         "refresh": "1m",
-        "time": {"from": "now-6h", "to": "now"},
-        "templating": {"list": list(variables())},
-        "panels": [panel(number, what) for number, what in enumerate(PANELS)],
+        "time": {"from": of.since, "to": "now"},
+        "templating": {"list": list(variables(of))},
+        "panels": [panel(number, what, of.chosen) for number, what in enumerate(of.panels)],
     }
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(dashboard(), indent=1) + "\n")
+    sys.stdout.write(json.dumps(dashboard(sys.argv[1]), indent=1) + "\n")

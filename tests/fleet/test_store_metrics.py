@@ -257,7 +257,7 @@ def test_removal_leaves_the_host_as_it_was(host: Host, converge: Converge, befor
     playbook = tmp_path / "remove.yml"
     playbook.write_text(json.dumps([{**play, "tasks": [{"name": "Remove", "ansible.builtin.import_role": role}]}]))
     converge(str(playbook))
-    host.exec(["sh", "-c", f"rm {DIR}/rules.yml {DIR}/dashboard.json"])
+    host.exec(["sh", "-c", f"rm {DIR}/rules.yml {DIR}/dashboard.json {DIR}/history.json"])
     after = state(host)
     (kept,) = set(after) ^ set(before)
     assert kept.startswith("prometheus:x:"), "the user, which Debian's package keeps, as others may be using it"

@@ -6,12 +6,17 @@ import json
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from ansible_collections.benchfly.stores.plugins.filter import metrics
+
+from benchfly.benchmark import METRICS
+from benchfly.results.history import Scheduled
+from benchfly.schedule.metrics import write
 
 ROOT = Path(__file__).parents[2]
 ROLE = ROOT / "roles/store_metrics"
@@ -21,6 +26,7 @@ RULES = [
     for rule in group["rules"]
 ]
 DASHBOARD = json.loads((ROLE / "files/prometheus/dashboard.json").read_text())
+HISTORY = json.loads((ROLE / "files/prometheus/history.json").read_text())
 TESTED = (ROOT / "tests/data/metrics/rules_test.yml").read_text()
 DOCS = (ROOT / "docs/metrics.md").read_text()
 
@@ -79,9 +85,24 @@ def test_every_rule_is_tested_and_documented() -> None:
     assert [name for name in names if f"`{name}`" not in DOCS] == []
 
 
-def test_the_dashboard_is_what_its_script_writes() -> None:
-    written = subprocess.run([sys.executable, ROLE / "dashboard.py"], capture_output=True, text=True, check=True).stdout
-    assert written == (ROLE / "files/prometheus/dashboard.json").read_text()
+@pytest.mark.parametrize(("name", "file"), [("stores", "dashboard.json"), ("history", "history.json")])
+def test_a_dashboard_is_what_its_script_writes(name: str, file: str) -> None:
+    command = [sys.executable, ROLE / "dashboard.py", name]
+    written = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert written == (ROLE / "files/prometheus" / file).read_text()
+
+
+def test_the_history_asks_for_what_a_scheduled_run_writes(tmp_path: Path) -> None:
+    figures = {("shop-cache", metric.field): 1.0 for metric in METRICS}
+    run = Scheduled("run1", "nightly", datetime(2026, 11, 26, tzinfo=UTC), "measured", figures=figures)
+    write(str(tmp_path), "nightly", [run])
+    given = set(re.findall(r"^(benchfly_\w+)\{", (tmp_path / "benchfly-nightly.prom").read_text(), re.MULTILINE))
+    asked = [target["expr"] for panel in HISTORY["panels"] for target in panel["targets"]]
+    used = {name for expression in asked for name in re.findall(r"\bbenchfly_\w+", expression)}
+    assert used <= given
+    assert all('{schedule=~"$schedule"}' in expression for expression in asked)
+    assert [variable["name"] for variable in HISTORY["templating"]["list"]] == ["source", "schedule"]
+    assert all(panel["description"] and panel["fieldConfig"]["defaults"]["unit"] for panel in HISTORY["panels"])
 
 
 @pytest.mark.parametrize("panel", DASHBOARD["panels"], ids=lambda panel: panel["title"])

@@ -107,7 +107,7 @@ def test_a_run_measures_records_and_keeps_quiet(nightly: settings.Settings, hook
     assert "shop-cache against shop-cache-old" in (tmp_path / "home/history.html").read_text()
     shown = (tmp_path / "benchfly-nightly.prom").read_text()
     assert 'benchfly_scheduled_run_measured{schedule="nightly"} 1.0\n' in shown
-    assert 'benchfly_scheduled_figure{schedule="nightly",store="shop-cache",metric="p99_ms"}' in shown
+    assert 'benchfly_scheduled_p99_ms{schedule="nightly",store="shop-cache"}' in shown
 
 
 def test_a_regression_is_told_once_and_ends_with_its_own_code(nightly: settings.Settings, hook: Hook) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC
 from pathlib import Path
 
+from benchfly.benchmark import METRICS
 from benchfly.results.history import Scheduled
 from benchfly.schedule.findings import Kind, Outcome
 
@@ -14,7 +15,10 @@ _HELP = {
     "benchfly_scheduled_run_measured": "Whether the last run of the schedule measured.",
     "benchfly_scheduled_measured_timestamp_seconds": "When the last run that measured began.",
     "benchfly_scheduled_findings": "Findings of the last run, by kind.",
-    "benchfly_scheduled_figure": "The last figure of a store; of 'A against B' the ratio of both.",
+    **{
+        f"benchfly_scheduled_{metric.field}": f"{metric.label}, {metric.unit}; of 'A against B' the ratio of both."
+        for metric in METRICS
+    },
 }
 
 
@@ -39,9 +43,8 @@ def _lines(schedule: str, runs: Sequence[Scheduled]) -> Iterator[str]:
     ]
     if measured:
         values["benchfly_scheduled_measured_timestamp_seconds"] = [({}, measured[-1].started.timestamp())]
-        values["benchfly_scheduled_figure"] = [
-            ({"store": store, "metric": metric}, value) for (store, metric), value in measured[-1].figures.items()
-        ]
+        for (store, metric), value in measured[-1].figures.items():
+            values[f"benchfly_scheduled_{metric}"].append(({"store": store}, value))
     for name, series in values.items():
         if series:
             yield f"# HELP {name} {_HELP[name]}\n# TYPE {name} gauge\n"
