@@ -10,31 +10,125 @@ order in which they were measured. After each run it is judged as `benchfly sche
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import median, stdev
+from typing import Any
 
-from tests.evidence.verdicts import CLIENTS, KEY, SECONDS, Store
+from tests.evidence.verdicts import CLIENTS, KEY, Store
 from tests.stores.servers import Server
 
 from benchfly.benchmark import METRICS
 from benchfly.benchmark.trials import parse
+from benchfly.results.history import Scheduled
+from benchfly.schedule.findings import AGAINST, facts, news
 
-RUNS, ROUNDS = 60, 5
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+
+RUNS, ROUNDS, SECONDS = 60, 8, 0.05  # of a trial
 BYTES = 2_000_000  # long enough that a command is the server's work and little else
-HISTORIES, SHORT = 6, 1
+HISTORIES, SHORT = 4, 1
+WITHIN = 3  # runs, the first with the regression among them
 ENTRIES = 512
+FIELD = f"field:{ENTRIES - 1:06}"  # the last one
 HASH, LISTPACK, LONGER = "benchfly:bench:hash", "benchfly:bench:listpack", "benchfly:bench:longer"
 # What is played: name -> which server, and the command.
 PLAYS = {
     "bits reference": ("reference", ("BITCOUNT", KEY)),
     "bits": ("store", ("BITCOUNT", KEY)),
-    "bits slowed": ("store", ("BITCOUNT", LONGER)),
-    "hash reference": ("reference", ("HGET", HASH, f"field:{ENTRIES - 1:06}")),
-    "hash": ("store", ("HGET", HASH, f"field:{ENTRIES - 1:06}")),
-    "hash set": ("store", ("HGET", LISTPACK, f"field:{ENTRIES - 1:06}")),
+    "slowed by 10 %": ("store", ("BITCOUNT", LONGER)),
+    "hash reference": ("reference", ("HGET", HASH, FIELD)),
+    "hash": ("store", ("HGET", HASH, FIELD)),
+    "another setting": ("store", ("HGET", LISTPACK, FIELD)),
 }
+# What is planted -> what was played before it, and the reference that both are compared with.
+PLANTED = {"slowed by 10 %": ("bits", "bits reference"), "another setting": ("hash", "hash reference")}
+PLACES = (20, 30, 40, 50)  # after so many runs
+SETTING = "hash-max-listpack-entries of store"
 Run = Mapping[str, Sequence[Mapping[str, float]]]  # of what was played, the metrics of each round
+
+
+def run(folder: Path, short: bool) -> dict[str, Any]:
+    """Measure the histories, and judge each: quiet ones, and those with something planted at several places."""
+    histories = measured(folder, SHORT if short else HISTORIES)
+    found = {"compared with a reference": judged(histories, True), "the store alone": judged(histories, False)}
+    return {"histories": len(histories), "runs_of_each": RUNS, "planted_after": PLACES, **found}
+
+
+def good(found: Mapping[str, Any]) -> bool:
+    """Each planted regression is found in time and nothing is told of quiet histories, as schedules are advised to be.
+
+    What a store alone shows is told, and promised of no machine: that depends on what else it does.
+    """
+    compared = found["compared with a reference"]
+    planted = [compared[name] for name in PLANTED]
+    return compared["quiet"]["alarms"] == 0 and all(one["found"] == one["planted"] for one in planted)
+
+
+def judged(histories: Sequence[Sequence[Run]], compared: bool) -> dict[str, Any]:
+    """What was told of them."""
+    quiet = {"histories": 0, "runs": 0, "alarms": 0}
+    planted = {name: {"planted": 0, "found": 0, "named": 0, "after_runs": []} for name in PLANTED}
+    spread = {name: [] for name in PLANTED}
+    for runs in histories:
+        for name, (usual, reference) in PLANTED.items():
+            against = reference if compared else None
+            for constant in (usual, name):
+                told = played([figures(each, constant, against) for each in runs])
+                quiet["histories"] += 1
+                quiet["runs"] += len(runs)
+                quiet["alarms"] += len(told)
+            spread[name].append(spread_of([figures(each, usual, against) for each in runs]))
+            for place in PLACES:
+                whole = [figures(each, usual if number < place else name, against) for number, each in enumerate(runs)]
+                told = played(whole[: place + WITHIN], first=place + 1, setting_after=place)
+                regressions = [(number, text) for number, kind, text in told if kind == "regression"]
+                planted[name]["planted"] += 1
+                planted[name]["found"] += bool(regressions)
+                planted[name]["named"] += any(f"{SETTING}: 128 -> {ENTRIES}" in text for _, text in regressions)
+                planted[name]["after_runs"] += [regressions[0][0] - place] if regressions else []
+    for name, each in planted.items():
+        each["spread_of_runs"] = round(median(spread[name]), 4)
+    return {"quiet": quiet, **planted}
+
+
+def played(
+    history: Sequence[Mapping[tuple[str, str], float]], first: int = 1, setting_after: int = RUNS
+) -> list[tuple[int, str, str]]:
+    """The history told run by run, as a schedule's: what it told after which run. Nothing is asked before `first`."""
+    runs: list[Scheduled] = []
+    told = []
+    for number, each in enumerate(history, 1):
+        conditions = {SETTING: "128" if number <= setting_after else str(ENTRIES)}
+        run = Scheduled(f"run{number:03}", "evidence", BEGAN + timedelta(days=number), "measured", "", "", conditions)
+        runs.append(replace(run, figures=each))
+        if number >= first:
+            found = news(runs)
+            runs[-1] = replace(runs[-1], findings=facts(found))
+            told += [(number, str(finding.kind), finding.text) for finding in found]
+    return told
+
+
+def figures(run: Run, name: str, reference: str | None) -> dict[tuple[str, str], float]:
+    """Of one run, as findings.figures has them: medians over rounds, of ratios where there is a reference."""
+    found = {}
+    for metric in METRICS:
+        values = [each[metric.field] for each in run[name]]
+        if reference:
+            others = [each[metric.field] for each in run[reference]]
+            values = [one / other for one, other in zip(values, others, strict=True) if one > 0 and other > 0]
+        if values and median(values) > 0:
+            found["store" + (AGAINST + "reference" if reference else ""), metric.field] = median(values)
+    return found
+
+
+def spread_of(history: Sequence[Mapping[tuple[str, str], float]]) -> float:
+    """Standard deviation of the logarithm of the throughput from run to run."""
+    return stdev(math.log(value) for each in history for (_, field), value in each.items() if field == METRICS[0].field)
 
 
 def measured(folder: Path, histories: int) -> list[list[Run]]:
@@ -72,13 +166,18 @@ def history(folder: Path, seed: int) -> Iterator[Run]:
             rate = parse("redis-benchmark", stores[where].play(300, *command), name).ops_per_second
             requests[name] = max(CLIENTS, round(rate * SECONDS))
         for _ in range(RUNS):
-            figures: dict[str, list[dict[str, float]]] = {name: [] for name in PLAYS}
-            for _ in range(ROUNDS):
-                for name in lot.sample(list(PLAYS), len(PLAYS)):
-                    where, command = PLAYS[name]
-                    found = parse("redis-benchmark", stores[where].play(requests[name], *command), name)
-                    figures[name].append({metric.field: getattr(found, metric.field) for metric in METRICS})
-            yield figures
+            found: dict[str, list[dict[str, float]]] = {name: [] for name in PLAYS}
+            for name in (name for _ in range(ROUNDS) for name in _order(lot)):
+                where, command = PLAYS[name]
+                one = parse("redis-benchmark", stores[where].play(requests[name], *command), name)
+                found[name].append({metric.field: getattr(one, metric.field) for metric in METRICS})
+            yield found
+
+
+def _order(lot: random.Random) -> list[str]:
+    """One round: what is compared with each other is played one after the other, in an order drawn by lot."""
+    kinds = [(reference, usual, name) for name, (usual, reference) in PLANTED.items()]
+    return [name for kind in lot.sample(kinds, len(kinds)) for name in lot.sample(kind, len(kind))]
 
 
 def _fill(server: Server, key: str, entries: str) -> None:

@@ -98,9 +98,22 @@ def history(values: Sequence[float], told: Sequence[Finding] = (), workload: str
 def test_a_regression_is_named_with_what_changed() -> None:
     (finding,) = changed(history(stepped(0.9, 5)))
     assert finding.kind is Kind.REGRESSION and finding.since == "run040"
-    assert finding.text.startswith("Regression of shop-cache against reference: throughput is lower by ")
-    assert "since the run of 2026-10-11 02:30 UTC (run040)." in finding.text
-    assert finding.text.endswith("What changed with it: hz of shop-cache: 10 -> 500.")
+    assert finding.headline == (
+        "Regression of shop-cache against reference since 2026-10-11 02:30 UTC: throughput 12.1 % lower."
+    )
+    assert finding.details == "It begins with run040. What changed with it: hz of shop-cache: 10 -> 500."
+
+
+def test_figures_that_change_together_are_one_finding_and_the_worst_of_them_names_it() -> None:
+    runs = history(stepped(1.2, 6))
+    late = noise(46, seed=5)
+    runs = [
+        replace(run, figures={**run.figures, (PLACE[0], "p99_ms"): late[number] * (1.5 if number > 40 else 1.0)})
+        for number, run in enumerate(runs)
+    ]
+    (finding,) = changed(runs)
+    assert finding.kind is Kind.REGRESSION and finding.since == "run041"
+    assert "latency (99 % below) 4" in finding.headline and "Also throughput 17.5 % higher. " in finding.details
 
 
 def test_an_improvement_is_one() -> None:

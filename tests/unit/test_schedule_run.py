@@ -116,7 +116,7 @@ def test_a_regression_is_told_once_and_ends_with_its_own_code(nightly: settings.
     assert codes == [0, 0, 7, 0]
     ((told),) = hook.told
     assert told["title"] == "benchfly nightly: regression"
-    assert "throughput is lower by 2" in told["message"]
+    assert "throughput 2" in told["message"]
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from benchfly.benchmark import Metric
+from benchfly.benchmark import METRICS, Metric
 from benchfly.report import plots
 from benchfly.report.html import environment
 from benchfly.report.plots import COLOURS, Picture, both
 from benchfly.results.history import Scheduled
-from benchfly.schedule.findings import AGAINST, Finding, Kind, Outcome, changed, metric
+from benchfly.schedule.findings import AGAINST, Finding, Kind, Outcome, Step, changed, series, steps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,10 +26,11 @@ _LAST = 15  # runs that are listed
 
 @dataclass(frozen=True)
 class Line:
-    """One figure over the runs that have it, and the places in it where a level begins."""
+    """One figure over the runs that have it; where it is judged, the places in it where a level begins."""
 
     metric: Metric
     is_ratio: bool
+    judged: bool
     points: Sequence[tuple[datetime, float]]
     changes: Sequence[tuple[int, Kind]]
 
@@ -62,12 +63,11 @@ class ScheduleHistory:
 
 def history(name: str, runs: Sequence[Scheduled]) -> ScheduleHistory:
     """What the runs of a schedule say."""
-    found = changed(runs)
     last = runs[-1]
     bad = [finding for finding in last.findings if finding["kind"] != Kind.IMPROVEMENT]
-    answer = str(last.findings[-1]["text"]) if last.findings else f"The last run of {name} found nothing new."
+    answer = str(last.findings[-1]["headline"]) if last.findings else f"The last run of {name} found nothing new."
     return ScheduleHistory(
-        name, answer, not bad, list(_stores(runs, found)), found[::-1], list(runs)[: -_LAST - 1 : -1], len(runs)
+        name, answer, not bad, list(_stores(runs)), changed(runs)[::-1], list(runs)[: -_LAST - 1 : -1], len(runs)
     )
 
 
@@ -77,8 +77,9 @@ def render(schedules: Sequence[ScheduleHistory], created: datetime) -> str:
     return template.render(schedules=schedules, created=created, has_plots=plots.available())
 
 
-def _stores(runs: Sequence[Scheduled], found: Sequence[Finding]) -> Iterator[StoreHistory]:
+def _stores(runs: Sequence[Scheduled]) -> Iterator[StoreHistory]:
     """Those that are judged first."""
+    found = [(step, runs[step.run].run) for step in steps(runs)]
     measured = [run for run in runs if run.figures]
     workload = measured[-1].workload if measured else ""
     measured = [run for run in measured if run.workload == workload]
@@ -94,13 +95,21 @@ def _stores(runs: Sequence[Scheduled], found: Sequence[Finding]) -> Iterator[Sto
         yield StoreHistory(name, lines, picture)
 
 
-def _lines(store: str, runs: Sequence[Scheduled], found: Sequence[Finding]) -> Iterator[Line]:
-    for field in dict.fromkeys(field for run in runs for name, field in run.figures if name == store):
+def _lines(store: str, runs: Sequence[Scheduled], found: Sequence[tuple[Step, str]]) -> Iterator[Line]:
+    judged = series(runs)
+    for metric in METRICS:
+        field = metric.field
         mine = [run for run in runs if (store, field) in run.figures]
         order = {run.run: number for number, run in enumerate(mine)}
-        marks = [(order[one.since], one.kind) for one in found if (one.store, one.metric) == (store, field)]
+        if not mine:
+            continue
+        marks = [
+            (order[run], Kind.IMPROVEMENT if step.better else Kind.REGRESSION)
+            for step, run in found
+            if (step.store, step.metric) == (store, metric)
+        ]
         points = [(run.started, run.figures[store, field]) for run in mine]
-        yield Line(metric(field), AGAINST in store, points, marks)
+        yield Line(metric, AGAINST in store, (store, field) in judged, points, marks)
 
 
 def _draw(lines: Sequence[Line], idle: Sequence[datetime], width: float) -> MatplotlibFigure:
@@ -128,7 +137,7 @@ def _draw_line(axes: Axes, line: Line) -> None:
     times, values = [_days(at) for at, _ in line.points], [value for _, value in line.points]
     axes.scatter(times, values, s=9, color=COLOURS["mark"], linewidths=0)
     edges = [0, *(index for index, _ in line.changes), len(values)]
-    for begin, end in pairwise(edges):
+    for begin, end in pairwise(edges) if line.judged else ():
         axes.plot([times[begin], times[end - 1]], [median(values[begin:end])] * 2, color=COLOURS["text"], linewidth=1.5)
     for index, kind in line.changes:
         middle = (times[index - 1] + times[index]) / 2

@@ -48,19 +48,41 @@ class Code(IntEnum):
 
 
 @dataclass(frozen=True)
+class Step:
+    """One figure of a store that changed: by which ratio, and with which run (its number among all, from 0)."""
+
+    store: str
+    metric: Metric
+    run: int
+    ratio: float
+
+    @property
+    def better(self) -> bool:
+        return (self.ratio > 1) == self.metric.more_is_better
+
+    def __str__(self) -> str:
+        figure, _, part = self.metric.label.partition(", ")
+        named = figure.lower() + (f" ({part})" if part else "")
+        return f"{named} {100 * abs(self.ratio - 1):.1f} % {'higher' if self.ratio > 1 else 'lower'}"
+
+
+@dataclass(frozen=True)
 class Finding:
-    """One thing to tell. Of a change: the figure, the run that it began with, and its ratio to the level before."""
+    """One thing to tell, in a line and as a whole. Of a change: the store, and the run that it began with."""
 
     kind: Kind
-    text: str
+    headline: str
+    details: str = ""
     store: str = ""
-    metric: str = ""
     since: str = ""
-    ratio: float | None = None
+
+    @property
+    def text(self) -> str:
+        return f"{self.headline} {self.details}".strip()
 
     @property
     def data(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "text": self.text}
 
 
 def figures(benchmark: Benchmark, comparison: Comparison) -> dict[tuple[str, str], float]:
@@ -91,15 +113,30 @@ def series(runs: Sequence[Scheduled]) -> dict[tuple[str, str], list[tuple[Schedu
     }
 
 
-def changed(runs: Sequence[Scheduled]) -> list[Finding]:
-    """Every change that the runs show; the newest last."""
+def steps(runs: Sequence[Scheduled]) -> list[Step]:
+    """Every figure that changed, in the order of the runs; of one run in that of METRICS."""
+    order = {run.run: number for number, run in enumerate(runs)}
     found = [
-        (number, _change(place, points, change.index, change.ratio))
-        for place, points in series(runs).items()
+        Step(store, _metric(field), order[points[change.index][0].run], change.ratio)
+        for (store, field), points in series(runs).items()
         for change in changes([value for _, value in points])
-        for number in (change.index,)
     ]
-    return [finding for _, finding in sorted(found, key=lambda one: one[0])]
+    return sorted(found, key=lambda step: (step.run, METRICS.index(step.metric)))
+
+
+def changed(runs: Sequence[Scheduled]) -> list[Finding]:
+    """Every change that the runs show, oldest first: figures of a store that changed within a few runs are one."""
+    groups: list[list[Step]] = []
+    for step in steps(runs):
+        near = (one for one in groups if one[0].store == step.store and step.run - one[0].run <= CONFIRMED)
+        group = next(near, None)
+        if group is None:
+            groups.append([step])
+        else:
+            group.append(step)
+    return [
+        _finding(runs, sorted(group, key=lambda step: (step.better, METRICS.index(step.metric)))) for group in groups
+    ]
 
 
 def news(runs: Sequence[Scheduled]) -> list[Finding]:
@@ -110,7 +147,7 @@ def news(runs: Sequence[Scheduled]) -> list[Finding]:
         finding
         for finding in changed(runs)
         if not any(
-            (one["store"], one["metric"], one["kind"]) == (finding.store, finding.metric, finding.kind)
+            (one["store"], one["kind"]) == (finding.store, finding.kind)
             and abs(order[one["since"]] - order[finding.since]) <= CONFIRMED
             for one in told
         )
@@ -131,36 +168,31 @@ def code(outcome: Outcome, findings: Sequence[Finding]) -> Code:
     return Code.REGRESSION if any(each.kind is Kind.REGRESSION for each in findings) else Code.NOTHING
 
 
-def metric(field: str) -> Metric:
-    """The metric of that field."""
-    return next(each for each in METRICS if each.field == field)
-
-
-def _change(place: tuple[str, str], points: Sequence[tuple[Scheduled, float]], index: int, ratio: float) -> Finding:
-    store, field = place
-    of = metric(field)
-    kind = Kind.IMPROVEMENT if (ratio > 1) == of.more_is_better else Kind.REGRESSION
-    run = points[index][0]
-    way = "higher" if ratio > 1 else "lower"
-    figure, _, part = of.label.partition(", ")
-    figure = figure.lower() + (f" ({part})" if part else "")
-    share = 100 * abs(ratio - 1)
-    text = (
-        f"{kind.capitalize()} of {store}: {figure} is {way} by {share:.1f} % since the run of "
-        f"{run.started:%Y-%m-%d %H:%M} UTC ({run.run}). {_explained(points, index)}"
-    )
-    return Finding(kind, text, store, field, run.run, round(ratio, 4))
-
-
-def _explained(points: Sequence[tuple[Scheduled, float]], index: int) -> str:
-    """What changed between the run before and that run; else around them, for the place may be a run off."""
-    for before, after in ((index - 1, index), (index - 2, min(index + 1, len(points) - 1))):
-        if before >= 0 and (apart := differences(points[before][0].conditions, points[after][0].conditions)):
-            more = f", and {len(apart) - _SHOWN} more" if len(apart) > _SHOWN else ""
-            return f"What changed with it: {'; '.join(apart[:_SHOWN])}{more}."
-    return "Nothing that is recorded changed with it: look for what is not (other tenants, the network, the data)."
-
-
 def facts(findings: Sequence[Finding]) -> Sequence[Mapping[str, Any]]:
     """As they are kept."""
     return [each.data for each in findings]
+
+
+def _metric(field: str) -> Metric:
+    return next(each for each in METRICS if each.field == field)
+
+
+def _finding(runs: Sequence[Scheduled], group: Sequence[Step]) -> Finding:
+    """A regression as soon as one of its figures is worse."""
+    first, run = group[0], runs[group[0].run]
+    kind = Kind.IMPROVEMENT if all(step.better for step in group) else Kind.REGRESSION
+    headline = f"{kind.capitalize()} of {first.store} since {run.started:%Y-%m-%d %H:%M} UTC: {first}."
+    others = f"Also {', '.join(map(str, group[1:]))}. " if len(group) > 1 else ""
+    details = f"{others}It begins with {run.run}. {_explained(runs, first.run)}"
+    return Finding(kind, headline, details, first.store, run.run)
+
+
+def _explained(runs: Sequence[Scheduled], number: int) -> str:
+    """What changed between the run before and that run; else around them, for the place may be a run off."""
+    measured = [run for run in runs if run.figures]
+    index = measured.index(runs[number])
+    for before, after in ((index - 1, index), (index - 2, min(index + 1, len(measured) - 1))):
+        if before >= 0 and (apart := differences(measured[before].conditions, measured[after].conditions)):
+            more = f", and {len(apart) - _SHOWN} more" if len(apart) > _SHOWN else ""
+            return f"What changed with it: {'; '.join(apart[:_SHOWN])}{more}."
+    return "Nothing that is recorded changed with it: look for what is not (other tenants, the network, the data)."
