@@ -72,8 +72,10 @@ def good(found: Mapping[str, Any]) -> bool:
 def judged(histories: Sequence[Sequence[Run]], compared: bool) -> dict[str, Any]:
     """What was told of them."""
     quiet = {"histories": 0, "runs": 0, "alarms": 0}
-    planted = {name: {"planted": 0, "found": 0, "named": 0, "after_runs": []} for name in PLANTED}
-    spread = {name: [] for name in PLANTED}
+    planted: dict[str, dict[str, Any]] = {
+        name: {"planted": 0, "found": 0, "named": 0, "after_runs": []} for name in PLANTED
+    }
+    spread: dict[str, list[float]] = {name: [] for name in PLANTED}
     for runs in histories:
         for name, (usual, reference) in PLANTED.items():
             against = reference if compared else None

@@ -131,8 +131,9 @@ def _judge(attempt: Attempt, done: Done) -> None:
 def _variables(settings: Settings) -> dict[str, Any]:
     """What the benchmark is told."""
     schedule = settings.schedule
+    by_url = schedule.variables.get("benchmark_urls", {})
     return {
-        "benchmark_stores": list(schedule.stores),
+        "benchmark_stores": [name for name in schedule.stores if name not in by_url],
         "benchmark_workload": schedule.workload,
         "benchmark_scale": schedule.scale,
         "benchmark_blackout": list(schedule.blackout),
