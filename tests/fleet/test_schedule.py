@@ -216,7 +216,7 @@ def test_two_at_once_run_one_after_the_other(host: Host, converge: Converge, hoo
 
 def test_a_blackout_window_is_respected(host: Host, converge: Converge, command: Path) -> None:
     converge(nightly={"calendar": NEVER, "blackout": ["daily 00:00-24:00 UTC"]})
-    assert start(host, "nightly") == 8
+    assert start(host, "nightly") == 11
     assert shown(host, "benchfly-schedule@nightly.service", "Result") == "success"
     assert listed(host, command)["nightly"]["outcome"] == "put off"
     assert ran(host)[-1]["benchmark"] == ""
@@ -228,7 +228,7 @@ def test_it_is_missed_while_a_store_serves_others(host: Host, converge: Converge
     load = ["redis-benchmark", "-p", str(PORTS["shop"]), "-n", "100000000", "-t", "get", "-q"]
     host.exec(["systemd-run", "--quiet", "--unit=neighbour", *load])
     try:
-        assert start(host, "nightly") == 9
+        assert start(host, "nightly") == 12
     finally:
         host.exec(["systemctl", "stop", "neighbour"])
     ((title, text),) = hook.take()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.unit.test_results_benchmarks import HOST, measured
+from tests.unit.test_results_benchmarks import HOST, home, measured
 
 from benchfly.cli.compare import judge
 from benchfly.results.history import Scheduled
@@ -29,6 +29,7 @@ from benchfly.schedule.findings import (
     series,
 )
 
+__all__ = ["home"]  # a fixture, for all of these
 pytest.importorskip("otava", reason="Apache Otava is not installed")
 START = datetime(2026, 9, 1, 2, 30, tzinfo=UTC)
 PLACE = ("shop-cache against reference", "ops_per_second")

@@ -113,7 +113,7 @@ def test_a_run_measures_records_and_keeps_quiet(nightly: settings.Settings, hook
 def test_a_regression_is_told_once_and_ends_with_its_own_code(nightly: settings.Settings, hook: Hook) -> None:
     past(30, speed=1.3)
     codes = [run(nightly)["exit_code"] for _ in range(4)]
-    assert codes == [0, 0, 7, 0]
+    assert codes == [0, 0, 10, 0]
     ((told),) = hook.told
     assert told["title"] == "benchfly nightly: regression"
     assert "throughput 2" in told["message"]
@@ -122,8 +122,8 @@ def test_a_regression_is_told_once_and_ends_with_its_own_code(nightly: settings.
 @pytest.mark.parametrize(
     ("stop", "status", "code", "told"),
     [
-        ("blackout", "put off", 8, None),
-        ("busy", "missed", 9, "serves 900 commands a second to others"),
+        ("blackout", "put off", 11, None),
+        ("busy", "missed", 12, "serves 900 commands a second to others"),
         ("fail", "failed", 4, "the store went away"),
     ],
 )
@@ -138,7 +138,7 @@ def test_what_stops_a_benchmark_is_told_apart(
 
 def test_it_does_not_begin_in_a_blackout_window(nightly: settings.Settings) -> None:
     data = run(nightly, blackout=("daily 00:00-24:00 UTC",))
-    assert (data["exit_code"], data["benchmark"]) == (8, "")
+    assert (data["exit_code"], data["benchmark"]) == (11, "")
     assert "daily 00:00-24:00 UTC" in data["message"]
 
 
@@ -146,7 +146,7 @@ def test_it_does_not_begin_in_a_blackout_window(nightly: settings.Settings) -> N
 def test_it_is_missed_when_another_run_does_not_end_in_time(nightly: settings.Settings, hook: Hook, name: str) -> None:
     with locked([name], "`benchfly benchmark`"):
         data = run(nightly)
-    assert (data["status"], data["exit_code"]) == ("missed", 9)
+    assert (data["status"], data["exit_code"]) == ("missed", 12)
     assert "is in use by `benchfly benchmark`" in hook.told[0]["message"]
 
 
@@ -220,7 +220,7 @@ def test_the_command_reads_the_files_of_the_role(
     said = {**nightly.schedule.mapping, **others, "blackout": ["daily 00:00-24:00 UTC"]}
     (tmp_path / "nightly.json").write_text(json.dumps(said))
     (tmp_path / "benchmark.json").unlink()
-    assert ended(["schedule", "run", "nightly", "--json"]) == 8
+    assert ended(["schedule", "run", "nightly", "--json"]) == 11
     assert json.loads(capsys.readouterr().out)["status"] == "put off"
     assert ended(["schedule", "list", "--json"]) == 0
     (shown,) = json.loads(capsys.readouterr().out)["schedules"]

@@ -97,7 +97,7 @@ def run(
 ) -> None:
     """Run a schedule once, as its timer does: guard, benchmark, history, notification.
 
-    Exit codes: 0 measured, 4 failed, 7 a store has become slower, 8 put off by a blackout window, 9 missed because
+    Exit codes: 0 measured, 4 failed, 10 a store has become slower, 11 put off by a blackout window, 12 missed because
     somebody else was at work; 3 and 6 as of every command.
     """
     output = Output(as_json)

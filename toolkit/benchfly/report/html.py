@@ -37,18 +37,22 @@ def environment() -> Environment:
 
 def render(data: ReportData) -> str:
     """The whole page."""
-    return environment().get_template("report.html.j2").render(
-        data=data,
-        has_plots=plots.available(),
-        timeline=plots.timeline(data.move) if data.move else None,
-        dots=plots.dots(data.benchmark) if data.benchmark and not data.benchmark.workload.objective else None,
-        over_time=curves.over_time(data.benchmark) if data.benchmark else None,
-        load_latency=curves.load_latency(data.benchmark, data.comparison) if data.benchmark else None,
-        published=claims.published() if data.claims else None,
-        columns=claims.COLUMNS,
-        shapes=claims.SHAPES,
-        heads=[(f"{tuning}, {claims.SHAPES[shape]}".capitalize(), "") for tuning, shape in claims.COLUMNS],
-        whys=_whys(data),
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            data=data,
+            has_plots=plots.available(),
+            timeline=plots.timeline(data.move) if data.move else None,
+            dots=plots.dots(data.benchmark) if data.benchmark and not data.benchmark.workload.objective else None,
+            over_time=curves.over_time(data.benchmark) if data.benchmark else None,
+            load_latency=curves.load_latency(data.benchmark, data.comparison) if data.benchmark else None,
+            published=claims.published() if data.claims else None,
+            columns=claims.COLUMNS,
+            shapes=claims.SHAPES,
+            heads=[(f"{tuning}, {claims.SHAPES[shape]}".capitalize(), "") for tuning, shape in claims.COLUMNS],
+            whys=_whys(data),
+        )
     )
 
 

@@ -42,9 +42,9 @@ class Code(IntEnum):
 
     NOTHING = 0
     FAILED = RunFailedError.exit_code
-    REGRESSION = 7
-    PUT_OFF = 8
-    MISSED = 9
+    REGRESSION = 10
+    PUT_OFF = 11
+    MISSED = 12
 
 
 @dataclass(frozen=True)
