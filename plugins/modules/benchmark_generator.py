@@ -56,7 +56,7 @@ workload:
     - What is to be played, scaled. C(points) are the pairs of clients and operations per second offered (0 in a closed
       loop), C(seconds) of each trial, C(rounds), C(warm_up) in seconds, C(windows), the C(loop), whether the data is
       C(filled) in before, what it is C(invalidated_by), the C(objective) (empty for none), and how many C(steps) a
-      round takes at most: more than 1 in the search that an objective asks for.
+      round takes at most, which is more than 1 in the search that an objective asks for.
   returned: success
   type: dict
 """
