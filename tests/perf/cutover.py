@@ -1,7 +1,8 @@
 """What a move costs the users of a bench, against its floors in the same run: python -m tests.perf.cutover
 
 A stand-in bench under load moves there and back, MOVES times (20) in all. Before each move come its floors on the same
-bench: a HUP of gunicorn's master, and a warm restart of the workers by supervisorctl, each without any move.
+bench: a HUP of gunicorn's master, and a warm restart of the workers by supervisorctl, each without any move. MINUTES=10
+begins no move later than that, accounts for what was made so far, and leaves the others to the next run.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from itertools import pairwise
+from itertools import cycle, islice, pairwise
 from pathlib import Path
 from statistics import median
 
@@ -24,12 +26,14 @@ from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import 
 from demo.load import Request, read_requests
 from tests.bench.conftest import Moving, stand_in
 from tests.bench.test_move import held
-from tests.perf.figures import keep
+from tests.perf.figures import ROOT, keep
 
 MOVES = int(os.environ.get("MOVES", "20"))
+MINUTES = float(os.environ.get("MINUTES", "inf"))
+KEPT = ROOT / ".benchfly/perf-cutover.json"
 ENQUEUES, PAGES = 20, 5  # a second
 # After the web was told to move, until its users are as before.
-WINDOW = 8.0
+WINDOW = 6.0
 QUIET = 2.0  # around what is measured
 PATIENCE = 300.0
 
@@ -126,28 +130,37 @@ def measured(moving: Moving, verb: str, act: Callable[[], object]) -> Cost:
 
 
 def main() -> None:
+    costs, jobs = former()
+    deadline = time.monotonic() + 60 * MINUTES
     with tempfile.TemporaryDirectory() as folder, stand_in(Path(folder), {}) as moving:
         moving.patience = 900  # a busy machine is no failure here
         load = moving.load(enqueues=ENQUEUES, pages=PAGES)
         time.sleep(3 * QUIET)
-        costs = []
-        for number in range(MOVES):
-            verb = ("migrate", "rollback")[number % 2]
+        for verb in islice(cycle(("migrate", "rollback")), MOVES - len(costs)):
+            if time.monotonic() > deadline:
+                break
             costs.append(measured(moving, verb, lambda: moving.run(verb)))  # noqa: B023 (called at once)
             sys.stderr.write(f"{costs[-1]}\n")
         counted = moving.account(load)
-    lost, twice = held(counted)
+    jobs += Counter(acknowledged=counted.web.acknowledged, **dict(zip(("lost", "twice"), held(counted), strict=True)))
     keep(
         "cutover",
         {
             "moves": [asdict(cost) for cost in costs],
-            "jobs": {"acknowledged": counted.web.acknowledged, "lost": lost, "twice": twice},
+            "jobs": {name: jobs[name] for name in ("acknowledged", "lost", "twice")},
             "failed": sum(cost.failed for cost in costs),
             "events_lost": sum(cost.events_lost for cost in costs),
             "slowest_ratio": round(median(cost.slowest / cost.slowest_floor for cost in costs), 2),
             "idle_ratio": round(median((cost.idle - cost.sweep) / cost.idle_floor for cost in costs), 2),
         },
     )
+
+
+def former() -> tuple[list[Cost], Counter[str]]:
+    """What an earlier run has measured that did not come to all moves."""
+    kept = json.loads(KEPT.read_text()) if KEPT.exists() else {"moves": []}
+    unfinished = 0 < len(kept["moves"]) < MOVES
+    return ([Cost(**row) for row in kept["moves"]], Counter(kept["jobs"])) if unfinished else ([], Counter())
 
 
 if __name__ == "__main__":
