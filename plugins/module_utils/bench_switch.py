@@ -83,7 +83,7 @@ def reload_web(process: BenchProcess, manager: ProcessManager, timeout: float) -
                 f"serve the former configuration after {timeout:g} s. A request holds them; run the same verb again "
                 "when it has ended, it resumes"
             )
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def restart(name: str, manager: ProcessManager, timeout: float) -> None:
