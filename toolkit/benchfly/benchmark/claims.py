@@ -13,6 +13,7 @@ import yaml
 
 from benchfly.benchmark import resources
 from benchfly.benchmark.comparison import Spread
+from benchfly.benchmark.cost import types
 from benchfly.benchmark.statistics import estimate
 from benchfly.benchmark.trials import Benchmark, Server
 
@@ -46,6 +47,7 @@ class Claim:
     workloads: tuple[str, ...]
     inverse: bool
     never: str
+    one_type: bool
 
     @property
     def up(self) -> bool:
@@ -132,6 +134,14 @@ def _misfit(claim: Claim, column: tuple[str, str], benchmark: Benchmark, pair: t
     wanted = _SITE_WORKLOADS if shape == "site" else claim.workloads
     if benchmark.workload.name not in wanted:
         return f"no run of {' or '.join(wanted)}"
+    hosts = [types(benchmark)[server.name] for server in pair]
+    if (
+        claim.one_type
+        and not (pair[0].host and pair[0].host == pair[1].host)
+        and (hosts[0] != hosts[1] or not hosts[0])
+    ):
+        kinds = " and ".join(kind or "an unknown type" for kind in hosts)
+        return f"the stores ran on {kinds}; `benchfly cost` puts their prices beside each other"
     states = {tuned(server) for server in pair}
     if None in states:
         return "the run does not tell how its stores were set"
@@ -180,4 +190,5 @@ def _claim(data: Mapping[str, Any]) -> Claim:
         workloads=tuple(data.get("workloads", ())),
         inverse=bool(data.get("inverse")),
         never=data.get("never", ""),
+        one_type=bool(data.get("one_type")),
     )

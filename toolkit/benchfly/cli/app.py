@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from benchfly import __version__
-from benchfly.cli import aws, claims, compare, history, inventory, report, results, schedule, verbs
+from benchfly.cli import aws, claims, compare, cost, history, inventory, report, results, schedule, verbs
 from benchfly.cli.help import DEBUG, examples, exit_codes
 
 _EPILOG = "\n\n".join(
@@ -36,6 +36,7 @@ verbs.register(app)
 inventory.register(app)
 compare.register(app)
 claims.register(app)
+cost.register(app)
 schedule.register(app)
 history.register(app)
 report.register(app)

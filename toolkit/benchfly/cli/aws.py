@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from benchfly.aws import policy
+from benchfly.aws.prices import asked, listed
 from benchfly.cli.help import examples
 from benchfly.errors import RefusedError
 from benchfly.results.s3 import Bucket
@@ -16,6 +17,7 @@ from benchfly.results.s3 import Bucket
 _USES = "; ".join(f"{use.name}: {use.what[0].lower()}{use.what[1:]}" for use in policy.uses().values())
 _EPILOG = examples(
     ("benchfly aws policy inventory secrets", "for a controller that moves benches"),
+    ("benchfly aws prices c7g.2xlarge --region eu-central-1 > prices.yml", "a list for controllers without a network"),
     ("benchfly aws policy results --bucket s3://bench-results/team", "for one that puts results into a bucket, too"),
 )
 
@@ -30,6 +32,20 @@ def register(parent: typer.Typer) -> None:
 @app.callback()
 def aws() -> None:
     """Say what benchfly needs of an account of AWS."""
+
+
+@app.command("prices", epilog=_EPILOG)
+def show_prices(
+    types: Annotated[list[str], typer.Argument(metavar="TYPE...", help="Instance types.", show_default=False)],
+    region: Annotated[str, typer.Option(help="Region of the instances.", show_default=False)],
+) -> None:
+    """Print what AWS asks for instances on demand today, as a list that `benchfly cost --prices` reads."""
+    found = asked(types, region)
+    sys.stdout.write(listed(found))
+    if missing := sorted(set(types) - set(found.hourly)):
+        raise RefusedError(
+            f"AWS names no single price for {', '.join(missing)} in {region}. Correct the type or the region."
+        )
 
 
 @app.command("policy", epilog=_EPILOG)
