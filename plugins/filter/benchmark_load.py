@@ -99,13 +99,14 @@ def benchmark_judge(
 ) -> list[dict[str, Any]]:
     """The trials, with what the samples say against them. Two names may be of one host, as its boot_id tells."""
     judged = []
+    types = {host: str(environment.get("instance_type", "")) for host, environment in environments.items()}
     for each in trials:
         own = [sample for sample in samples if sample["role"] == "generator" or sample["store"] == each["store"]]
         boots: dict[str, set[str]] = {"generator": set(), "store": set()}
         for sample in own:
             boots[sample["role"]].add(environments.get(sample["host"], {}).get("boot_id", ""))
         apart = bool(boots["store"]) and not boots["store"] & boots["generator"] and "" not in boots["store"]
-        against = judge.objections(each, own, rules, apart)
+        against = judge.objections(each, own, rules, apart, types)
         judged.append({**each, "invalid": [*each["invalid"], *against]})
     return judged
 

@@ -1,4 +1,4 @@
-"""What work costs: prices from lists, and from an endpoint in the form of AWS's price API, which moto 5 does not have."""
+"""What work costs, by lists and by an endpoint in the form of AWS's price API, which moto 5 does not have."""
 
 from __future__ import annotations
 

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import platform
 import re
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import ethtool
+
 _IMDS = "http://169.254.169.254/latest/"
+# What instance metadata says of an instance, and as what it is kept; nothing of who owns it.
+_METADATA = {
+    "instance-type": "instance_type",
+    "ami-id": "image",
+    "instance-life-cycle": "life_cycle",
+    "placement/availability-zone-id": "zone",
+    "placement/group-name": "placement_group",
+}
 
 
 def describe(root: Path = Path("/")) -> dict[str, Any]:
     """Kernel, processor, memory, and settings of both; what cannot be read is an empty string or left out."""
     cpuinfo = _read(root / "proc/cpuinfo")
     model = re.search(r"^(?:model name|CPU part)\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
+    metadata = instance(root)
     memory = re.search(r"^MemTotal:\s+(\d+)", _read(root / "proc/meminfo"), re.MULTILINE)
     return {
         "kernel": platform.release(),
@@ -27,24 +39,38 @@ def describe(root: Path = Path("/")) -> dict[str, Any]:
         "governor": _read(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip(),
         "clocksource": _read(root / "sys/devices/system/clocksource/clocksource0/current_clocksource").strip(),
         "boot_id": _read(root / "proc/sys/kernel/random/boot_id").strip(),
-        "instance_type": instance_type(root),
+        "instance_type": metadata.pop("instance_type", ""),
+        "ec2": metadata,
         "irq": irq_spread(root),
+        "network": ethtool.describe(root),
         "versions": {"python": platform.python_version()},
     }
 
 
-def instance_type(root: Path = Path("/"), service: str = _IMDS) -> str:
-    """As EC2 calls it; empty elsewhere. Only where the firmware says that it is EC2 is anybody asked, for a second."""
+def instance(root: Path = Path("/"), service: str = _IMDS) -> dict[str, str]:
+    """What EC2 says of this instance, by IMDSv2 alone; empty elsewhere.
+
+    Only where the firmware says that it is EC2 is anybody asked, for a second each.
+    """
     vendor = _read(root / "sys/class/dmi/id/sys_vendor") + _read(root / "sys/class/dmi/id/bios_vendor")
     if "Amazon EC2" not in vendor:
-        return ""
+        return {}
     try:
         wanted = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
         token = _ask(urllib.request.Request(service + "api/token", method="PUT", headers=wanted))
-        headers = {"X-aws-ec2-metadata-token": token}
-        return _ask(urllib.request.Request(service + "meta-data/instance-type", headers=headers))
+        return {name: _metadata(service + "meta-data/" + path, token) for path, name in _METADATA.items()}
     except OSError:
-        return "unknown (EC2 did not answer)"
+        return {"instance_type": "unknown (EC2 did not answer)"}
+
+
+def _metadata(url: str, token: str) -> str:
+    """One value; empty where the instance has none, as outside of a placement group."""
+    try:
+        return _ask(urllib.request.Request(url, headers={"X-aws-ec2-metadata-token": token}))
+    except urllib.error.HTTPError as error:
+        if error.code != 404:
+            raise
+        return ""
 
 
 def irq_spread(root: Path = Path("/")) -> dict[str, int]:

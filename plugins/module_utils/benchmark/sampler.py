@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import store
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import ethtool, store
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import Target
 from ansible_collections.benchfly.stores.plugins.module_utils.store_resp import Connection, ReplyError
 
@@ -39,9 +39,10 @@ class Sampler:
     """Reads counters, and gives what happened since it last read them; rates are per second.
 
     Of the host: `cpu` and `steal` (of all CPUs, in per cent), `memory` (in use, in per cent), `context_switches`,
-    `rx_bytes` and `tx_bytes` (loopback left out), `disk_write_bytes`, `clock_step` (by how many seconds the clock was
-    set since the beginning). Of a store's process, if it is on this host: `store_cpu` (cores), `threads` (cores by
-    thread), `rss`, `rss_peak` (bytes). Of a store that answers: what INFO says.
+    `rx_bytes` and `tx_bytes` (loopback left out), `held_back` (packets that EC2 shaped), `disk_write_bytes`,
+    `clock_step` (by how many seconds the clock was set since the beginning). Of a store's process, if it is on this
+    host: `store_cpu` (cores), `threads` (cores by thread), `rss`, `rss_peak` (bytes). Of a store that answers: what
+    INFO says.
     """
 
     def __init__(self, targets: Mapping[str, Target], proc: Path = Path("/proc")) -> None:
@@ -144,6 +145,7 @@ def _host_counters(proc: Path) -> dict[str, float]:
         "context_switches": float(stat["ctxt"]),
         "rx_bytes": float(sum(int(link[0]) for link in links)),
         "tx_bytes": float(sum(int(link[8]) for link in links)),
+        "held_back": float(ethtool.held_back()),
         "disk_write_bytes": float(sum(int(disk[9]) * 512 for disk in disks if _DISK.match(disk[2]))),
     }
 

@@ -27,7 +27,9 @@ __all__ = ["PREFIX", "Family", "Operation", "Workload", "WorkloadError", "parse"
 
 LOOPS = ("closed", "open")
 # What makes a trial invalid; all of these unless the workload says otherwise.
-RULES = ("errors", "evictions", "misses", "generator-cpu", "steal", "clock-step", "memory")
+RULES = (
+    "errors", "evictions", "misses", "generator-cpu", "steal", "clock-step", "memory", "cpu-credits", "network",
+)  # fmt: skip
 # What no load generator can play, and the whole numbers each takes: name -> (default, least, most).
 SCENARIOS: dict[str, dict[str, tuple[int, int, int]]] = {
     # Every so many ms KEYS and UNLINK of all that is cached; readers fill in again what they miss after so many ms.
