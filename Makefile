@@ -6,12 +6,13 @@ export PIP_CACHE_DIR := $(CURDIR)/.benchfly/cache/pip
 export MPLCONFIGDIR := $(CURDIR)/.benchfly/cache/matplotlib
 export ANSIBLE_HOME := $(CURDIR)/.benchfly/cache/ansible
 
-.PHONY: help demo test fleet-test faults pairs figures evidence perf rollout-evidence lint docs setup lock dist clean
+.PHONY: help demo test fleet-test ec2-test faults pairs figures evidence perf rollout-evidence lint docs setup lock dist clean
 
 help:
 	@echo 'make demo   moves a stand-in bench to other stores and back on this machine, and shows the report'
 	@echo 'make test   runs the tests (skipped ones say why)'
 	@echo 'make fleet-test  makes real hosts on this machine and tests on them (Linux, root)'
+	@echo 'make ec2-test  runs the tests of EC2 against a server of its own that speaks for AWS, and times the inventory'
 	@echo 'make faults  breaks moves on purpose on such hosts, for hours; goes on where it stopped (FAULTS="kill sweep")'
 	@echo 'make evidence  what the verdicts of benchmarks rest on, measured here (hours; TOPICS="verdicts", EVIDENCE=--short)'
 	@echo 'make perf   what a move costs, and a converge that changes nothing (PEER_ROLE=folder of the most used role)'
@@ -39,6 +40,10 @@ test: setup
 fleet-test: setup
 	@.venv/bin/pytest -m fleet -k '$(FLEET_TESTS)'
 	@.venv/bin/python -m tests.fleet.table
+
+ec2-test: setup
+	@.venv/bin/pytest tests/ec2
+	@.venv/bin/python -m tests.perf.ec2_inventory
 
 # FAULTS="kill sweep" takes the cases with these words in their names; FAULTS_RATE=50 makes less load than 200 jobs/s.
 faults: setup

@@ -26,7 +26,7 @@ FLEET, GROUP, BENCH, STORE = f"{PREFIX}fleet", f"{PREFIX}group", f"{PREFIX}bench
 GROUPS = ("stores", "benches", "load_generators")
 # Those that differ between benches of one shape; the others are for files of group_vars.
 VARIABLES = ("frappe_bench_path", "frappe_bench_cache_store", "frappe_bench_queue_store")
-_KNOWN = (FLEET, GROUP, BENCH, *(PREFIX + name for name in VARIABLES))
+KNOWN = (FLEET, GROUP, BENCH, *(PREFIX + name for name in VARIABLES))
 _ANSIBLES = ("all", "ungrouped", "aws_ec2")
 # Ansible makes other letters into underscores, without a word.
 _GROUP_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -78,9 +78,9 @@ def tag_of(tags: Mapping[str, str], key: str) -> str | None:
 def problems(tags: Mapping[str, str]) -> Iterator[TagProblem]:
     """What is wrong with or missing from the tags of an instance of a fleet."""
     for tag in tags:
-        if tag.startswith(PREFIX) and tag not in _KNOWN and not tag.startswith(STORE):
-            near = closest(tag, [*_KNOWN, STORE])
-            remedy = f"Did you mean {near}" if near else f"Known are {', '.join(_KNOWN)} and {STORE}NAME"
+        if tag.startswith(PREFIX) and tag not in KNOWN and not tag.startswith(STORE):
+            near = closest(tag, [*KNOWN, STORE])
+            remedy = f"Did you mean {near}" if near else f"Known are {', '.join(KNOWN)} and {STORE}NAME"
             yield TagProblem(tag, "is no tag of benchfly's", remedy)
     groups = tags.get(GROUP, "").split()
     if not groups:

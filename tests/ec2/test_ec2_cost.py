@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +16,7 @@ from tests.unit.test_benchmark_claims import UNTUNED, measured, said
 from tests.unit.test_results_benchmarks import cli_json, home, kept
 
 from benchfly import cli
-from benchfly.aws import prices
+from benchfly.aws import policy, prices
 from benchfly.aws.prices import Prices
 from benchfly.benchmark import Benchmark, Server, claims
 from benchfly.benchmark.comparison import CAPACITY, Comparison, Row, Spread, compare
@@ -79,10 +79,11 @@ def with_capacity(benchmark: Benchmark, rates: dict[str, Spread]) -> Comparison:
 
 
 @pytest.mark.usefixtures("price_api")
-def test_cost_of_operations_data_and_items() -> None:
+def test_cost_of_operations_data_and_items(recorded: Callable[[], set[str]]) -> None:
     one, other = (server.name for server in sample.benchmark().stores)
     benchmark = on_ec2({one: "c7g.2xlarge", other: "r7g.large"})
     known = prices.on_demand(["c7g.2xlarge", "r7g.large"], "eu-central-1")
+    assert recorded() == {call.call for call in policy.uses()["prices"].calls}
     rates = {one: Spread(100_000.0, 50_000.0, 200_000.0)}
     first, second = costs(benchmark, with_capacity(benchmark, rates), known)
     # 1 a hour is 1/3600 a second; in a second 100,000 operations: 10 seconds for a million.

@@ -184,11 +184,26 @@ missed until socketio has subscribed again; of later ones {figures["events_lost"
     }"""
 
 
+def ec2_inventory(figures: dict[str, Any]) -> str:
+    """A tagged fleet, listed by benchfly and by the plugin alone."""
+    ours, plugin = (
+        f"{figures['seconds'][key]:.1f} s ({figures['cpu_seconds'][key]:.1f} s of a CPU)"
+        for key in ("benchfly", "plugin")
+    )
+    return f"""## The inventory of EC2: `make ec2-test`
+
+{machine(figures)} {figures["instances"]} tagged instances in moto's server, with {figures["groups"]["stores"]} stores
+and {figures["groups"]["benches"]} benches. `benchfly inventory`, which lists, groups and checks them and reads the
+password of the stores: {ours}. `ansible-inventory --list` with the plugin alone: {plugin}. Ratio of the medians of
+{figures["rounds"]} turns: {figures["ratio"]}."""
+
+
 SECTIONS: dict[str, Callable[[Any], str]] = {
     "perf-cutover": cutover,
     "perf-sweep": sweep,
     "perf-stops": stops,
     "pairs": pairs,
+    "perf-ec2-inventory": ec2_inventory,
 }
 
 
