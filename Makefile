@@ -6,7 +6,7 @@ export PIP_CACHE_DIR := $(CURDIR)/.benchfly/cache/pip
 export MPLCONFIGDIR := $(CURDIR)/.benchfly/cache/matplotlib
 export ANSIBLE_HOME := $(CURDIR)/.benchfly/cache/ansible
 
-.PHONY: help demo test fleet-test ec2-test faults pairs figures evidence perf rollout-evidence lint docs setup lock dist clean
+.PHONY: help demo test fleet-test ec2-test faults pairs figures evidence tuning-evidence perf rollout-evidence lint docs setup lock dist clean
 
 help:
 	@echo 'make demo   moves a stand-in bench to other stores and back on this machine, and shows the report'
@@ -15,6 +15,7 @@ help:
 	@echo 'make ec2-test  runs the tests of EC2 against a server of its own that speaks for AWS, and times the inventory'
 	@echo 'make faults  breaks moves on purpose on such hosts, for hours; goes on where it stopped (FAULTS="kill sweep")'
 	@echo 'make evidence  what the verdicts of benchmarks rest on, measured here (hours; TOPICS="verdicts", EVIDENCE=--short)'
+	@echo 'make tuning-evidence  what tuning finds against exhaustive grids, and what it does when killed (TOPICS, EVIDENCE)'
 	@echo 'make perf   what a move costs, and a converge that changes nothing (PEER_ROLE=folder of the most used role)'
 	@echo 'make pairs  moves a stand-in bench between every pair of engines, both ways (DRAGONFLY=its binary)'
 	@echo 'make figures  writes docs/figures.md from what these have measured'
@@ -52,6 +53,9 @@ faults: setup
 # Goes on where it was cut short; .benchfly/evidence has what is done of it.
 evidence: setup
 	@.venv/bin/python -m tests.evidence $(TOPICS) $(EVIDENCE)
+
+tuning-evidence: setup
+	@.venv/bin/python -m tests.tuning $(TOPICS) $(EVIDENCE)
 
 # PERF=sweep takes one of them alone; ROUNDS says how often.
 PERF ?= converge cutover sweep stops
