@@ -42,6 +42,7 @@ def benchmark_merge(
     merged = {
         **{key: first[key] for key in ("round", "store", "started")},
         "cpu": [result["trial"]["cpu"] for result in answered.values()],
+        "store_cpu": first.get("store_cpu"),
         **dict.fromkeys(("measurement", "details", "held")),
         "series": [],
         "stalls": [],

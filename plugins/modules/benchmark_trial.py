@@ -96,8 +96,8 @@ EXAMPLES = r"""
 RETURN = r"""
 trial:
   description:
-    - The round, the store, when it began (C(started), Unix time), how many cores a process took (C(cpu)), and why
-      it is invalid (empty when it is not).
+    - The round, the store, when it began (C(started), Unix time), how many cores a process took (C(cpu)), how many
+      seconds of processor time the store took (C(store_cpu)), and why it is invalid (empty when it is not).
   returned: success
   type: dict
 outputs:
@@ -168,7 +168,7 @@ def measure(given: dict[str, Any], workload: Workload, target: Target, outputs: 
     processes = given["processes"]
     loads = trial.shares(load, given["hosts"] * processes)[given["host"] * processes :][:processes]
     if not loads:  # fewer clients than processes
-        return {"started": time.time(), "cpu": 0.0, "invalid": []}
+        return {"started": time.time(), "cpu": 0.0, "store_cpu": None, "invalid": []}
     time.sleep(max(0.0, min(60.0, given["start_at"] - time.time())))
     started, before, used = time.time(), store.counters(target), sum(os.times()[:4])
     for _ in range(given["windows"]):
@@ -179,7 +179,8 @@ def measure(given: dict[str, Any], workload: Workload, target: Target, outputs: 
     # The server counts what all hosts did; the first one tells it.
     counted = (before, after) if given["host"] == 0 else (before, before)
     objections = store.objections(*counted, errors, given["shared"], workload.invalidated_by)
-    return {"started": started, "cpu": round(cpu, 3), "invalid": objections}
+    store_cpu = None if before.cpu is None or after.cpu is None else round(after.cpu - before.cpu, 6)
+    return {"started": started, "cpu": round(cpu, 3), "store_cpu": store_cpu, "invalid": objections}
 
 
 def main() -> None:
@@ -204,7 +205,7 @@ def main() -> None:
         },
     )
     given = module.params
-    found: dict[str, Any] = {"started": time.time(), "cpu": 0.0}
+    found: dict[str, Any] = {"started": time.time(), "cpu": 0.0, "store_cpu": None}
     outputs: list[Output] = []
     try:
         workload = parse(given["workload_name"], given["workload"], given["scale"])

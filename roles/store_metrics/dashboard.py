@@ -168,6 +168,12 @@ HISTORY = (
         "What half of the answers took less than, in ms; of a store against another the ratio of both.",
     ),
     Panel(
+        "How much work is it?",
+        {"{{schedule}} {{store}}": "benchfly_scheduled_cpu_us~"},
+        "short",
+        "Processor time of the store for an operation, in µs; of a store against another the ratio of both.",
+    ),
+    Panel(
         "What was found?",
         {"{{schedule}} {{kind}}": "benchfly_scheduled_findings~ > 0"},
         "short",

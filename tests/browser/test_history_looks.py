@@ -90,6 +90,12 @@ def test_nothing_of_it_sticks_out(chromium: Chromium, page: Path, tmp_path: Path
     assert measured(chromium, page, tmp_path, width) == f"{width} {width} 0 {shown}".strip()
 
 
+@pytest.mark.parametrize("count", [1, 2, 40])
+def test_a_short_history_has_plots_too(count: int) -> None:
+    text = render([history("nightly", nights()[:count])], START)
+    assert text.count("<svg") == 6 and "None in" in text
+
+
 def test_it_says_what_changed_and_needs_nothing_else(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     changes = re.search(r"<h3>Changes</h3>(.*?)<h3>", text, re.DOTALL)

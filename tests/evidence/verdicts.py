@@ -52,11 +52,12 @@ class Store:
 
     def cpu(self, requests: int, *command: str) -> float:
         """Its CPU seconds for so many requests."""
-        before = self._used()
+        before = self.used()
         self.play(requests, *command)
-        return self._used() - before
+        return self.used() - before
 
-    def _used(self) -> float:
+    def used(self) -> float:
+        """Its CPU seconds so far."""
         used = self.server.client.info("cpu")
         return float(used["used_cpu_user"] + used["used_cpu_sys"])
 

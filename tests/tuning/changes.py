@@ -25,7 +25,7 @@ from tests.stores.servers import Server
 from benchfly.benchmark import METRICS
 from benchfly.benchmark.trials import parse
 from benchfly.results.history import Scheduled
-from benchfly.schedule.findings import AGAINST, facts, news
+from benchfly.schedule.findings import AGAINST, CPU, FIGURES, facts, news
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -75,7 +75,7 @@ def judged(histories: Sequence[Sequence[Run]], compared: bool) -> dict[str, Any]
     planted: dict[str, dict[str, Any]] = {
         name: {"planted": 0, "found": 0, "named": 0, "after_runs": []} for name in PLANTED
     }
-    spread: dict[str, list[float]] = {name: [] for name in PLANTED}
+    spread: dict[str, dict[str, list[float]]] = {name: {} for name in PLANTED}
     for runs in histories:
         for name, (usual, reference) in PLANTED.items():
             against = reference if compared else None
@@ -84,7 +84,9 @@ def judged(histories: Sequence[Sequence[Run]], compared: bool) -> dict[str, Any]
                 quiet["histories"] += 1
                 quiet["runs"] += len(runs)
                 quiet["alarms"] += len(told)
-            spread[name].append(spread_of([figures(each, usual, against) for each in runs]))
+            for metric in FIGURES:
+                one = spread_of([figures(run, usual, against) for run in runs], metric.field)
+                spread[name].setdefault(metric.field, []).append(one)
             for place in PLACES:
                 whole = [figures(each, usual if number < place else name, against) for number, each in enumerate(runs)]
                 told = played(whole[: place + WITHIN], first=place + 1, setting_after=place)
@@ -94,7 +96,7 @@ def judged(histories: Sequence[Sequence[Run]], compared: bool) -> dict[str, Any]
                 planted[name]["named"] += any(f"{SETTING}: 128 -> {ENTRIES}" in text for _, text in regressions)
                 planted[name]["after_runs"] += [regressions[0][0] - place] if regressions else []
     for name, each in planted.items():
-        each["spread_of_runs"] = round(median(spread[name]), 4)
+        each["spread_of_runs"] = {field: round(median(values), 4) for field, values in spread[name].items()}
     return {"quiet": quiet, **planted}
 
 
@@ -118,7 +120,7 @@ def played(
 def figures(run: Run, name: str, reference: str | None) -> dict[tuple[str, str], float]:
     """Of one run, as findings.figures has them: medians over rounds, of ratios where there is a reference."""
     found = {}
-    for metric in METRICS:
+    for metric in FIGURES:
         values = [each[metric.field] for each in run[name]]
         if reference:
             others = [each[metric.field] for each in run[reference]]
@@ -128,9 +130,9 @@ def figures(run: Run, name: str, reference: str | None) -> dict[tuple[str, str],
     return found
 
 
-def spread_of(history: Sequence[Mapping[tuple[str, str], float]]) -> float:
-    """Standard deviation of the logarithm of the throughput from run to run."""
-    return stdev(math.log(value) for each in history for (_, field), value in each.items() if field == METRICS[0].field)
+def spread_of(history: Sequence[Mapping[tuple[str, str], float]], wanted: str) -> float:
+    """Standard deviation of the logarithm of a figure from run to run."""
+    return stdev(math.log(value) for each in history for (_, field), value in each.items() if field == wanted)
 
 
 def measured(folder: Path, histories: int) -> list[list[Run]]:
@@ -171,8 +173,10 @@ def history(folder: Path, seed: int) -> Iterator[Run]:
             found: dict[str, list[dict[str, float]]] = {name: [] for name in PLAYS}
             for name in (name for _ in range(ROUNDS) for name in _order(lot)):
                 where, command = PLAYS[name]
+                used = stores[where].used()
                 one = parse("redis-benchmark", stores[where].play(requests[name], *command), name)
-                found[name].append({metric.field: getattr(one, metric.field) for metric in METRICS})
+                cpu = 1e6 * (stores[where].used() - used) / one.operations
+                found[name].append({**{each.field: getattr(one, each.field) for each in METRICS}, CPU.field: cpu})
             yield found
 
 

@@ -14,8 +14,8 @@ import pytest
 import yaml
 from ansible_collections.benchfly.stores.plugins.filter import metrics
 
-from benchfly.benchmark import METRICS
 from benchfly.results.history import Scheduled
+from benchfly.schedule.findings import FIGURES
 from benchfly.schedule.metrics import write
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +93,7 @@ def test_a_dashboard_is_what_its_script_writes(name: str, file: str) -> None:
 
 
 def test_the_history_asks_for_what_a_scheduled_run_writes(tmp_path: Path) -> None:
-    figures = {("shop-cache", metric.field): 1.0 for metric in METRICS}
+    figures = {("shop-cache", metric.field): 1.0 for metric in FIGURES}
     run = Scheduled("run1", "nightly", datetime(2026, 11, 26, tzinfo=UTC), "measured", figures=figures)
     write(str(tmp_path), "nightly", [run])
     given = set(re.findall(r"^(benchfly_\w+)\{", (tmp_path / "benchfly-nightly.prom").read_text(), re.MULTILINE))

@@ -158,6 +158,18 @@ def test_figures_are_those_of_the_benchmark() -> None:
     assert len(found) == 12
 
 
+def test_processor_time_is_told_for_an_operation() -> None:
+    benchmark = measured()
+    trials = tuple(
+        replace(trial, store_cpu=(12e-6 if trial.store == "shop-cache" else 10e-6) * trial.measurement.operations)
+        for trial in benchmark.trials
+        if trial.measurement
+    )
+    found = figures(replace(benchmark, trials=trials), judge(benchmark))
+    assert found["shop-cache", "cpu_us"] == pytest.approx(12)
+    assert found["shop-cache against shop-cache-old", "cpu_us"] == pytest.approx(1.2)
+
+
 def test_conditions_name_versions_settings_and_hosts() -> None:
     benchmark = replace(measured(), environments={"cache1": {**HOST, "boot_id": "b1"}})
     found = conditions.conditions(benchmark, Path("nowhere"))

@@ -31,11 +31,15 @@ _RQ_SETS = ("rq:queues", "rq:workers")
 
 @dataclass(frozen=True)
 class Counters:
-    """What the server has counted since it started. Dragonfly has no total of error replies: None."""
+    """What the server has counted since it started. Dragonfly has no total of error replies: None.
+
+    cpu: seconds of processor time that it took itself, without its children.
+    """
 
     evictions: int
     misses: int
     errors: int | None
+    cpu: float | None = None
 
 
 def connect(target: Target) -> Connection:
@@ -129,7 +133,13 @@ def counters(target: Target) -> Counters:
     with connect(target) as connection:
         info = connection.info()
     errors = info.get("total_error_replies")
-    return Counters(int(info["evicted_keys"]), int(info["keyspace_misses"]), None if errors is None else int(errors))
+    used = [float(info[name]) for name in ("used_cpu_user", "used_cpu_sys") if name in info]
+    return Counters(
+        int(info["evicted_keys"]),
+        int(info["keyspace_misses"]),
+        None if errors is None else int(errors),
+        sum(used) if len(used) == 2 else None,
+    )
 
 
 def objections(before: Counters, after: Counters, errors: int, shared: bool, rules: Sequence[str] = RULES) -> list[str]:

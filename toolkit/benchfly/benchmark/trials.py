@@ -76,6 +76,7 @@ class Trial:
     stalls: tuple[int, ...] = ()
     windows: tuple[Measurement, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    store_cpu: float | None = None  # seconds of processor time that the store took meanwhile, whoever it served
 
     @property
     def pair(self) -> tuple[int, int, float]:
@@ -186,6 +187,7 @@ def _trial(data: Mapping[str, Any]) -> Trial:
         stalls=tuple(data.get("stalls") or ()),
         windows=tuple(_known(Measurement, window) for window in data.get("windows") or ()),
         details=data.get("details") or {},
+        store_cpu=data.get("store_cpu"),
     )
 
 

@@ -10,12 +10,12 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from benchfly.benchmark import METRICS, Metric
+from benchfly.benchmark import Metric
 from benchfly.report import plots
 from benchfly.report.html import environment
 from benchfly.report.plots import COLOURS, Picture, both
 from benchfly.results.history import Scheduled
-from benchfly.schedule.findings import AGAINST, Finding, Kind, Outcome, Step, changed, series, steps
+from benchfly.schedule.findings import AGAINST, FIGURES, Finding, Kind, Outcome, Step, changed, series, steps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,7 +97,7 @@ def _stores(runs: Sequence[Scheduled]) -> Iterator[StoreHistory]:
 
 def _lines(store: str, runs: Sequence[Scheduled], found: Sequence[tuple[Step, str]]) -> Iterator[Line]:
     judged = series(runs)
-    for metric in METRICS:
+    for metric in FIGURES:
         field = metric.field
         mine = [run for run in runs if (store, field) in run.figures]
         order = {run.run: number for number, run in enumerate(mine)}
@@ -144,6 +144,7 @@ def _draw_line(axes: Axes, line: Line) -> None:
         colour = COLOURS["alert"] if kind is Kind.REGRESSION else COLOURS["mark"]
         axes.axvline(middle, color=colour, linewidth=1.5, linestyle="--")
     axes.set_title(line.title, loc="left", fontsize=10, color=COLOURS["text"])
+    axes.set_xlim(times[0] - 1, times[-1] + 1)  # two days at least: there is no scale of one moment
     axes.set_ylim(0.9 * min(values), 1.1 * max(values))
     axes.locator_params(axis="y", nbins=4)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")

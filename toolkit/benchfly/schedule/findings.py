@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from benchfly.benchmark import METRICS, Benchmark, Comparison, Metric
@@ -16,6 +16,9 @@ from benchfly.schedule.changes import CONFIRMED, changes
 from benchfly.schedule.conditions import differences
 
 AGAINST = " against "
+# What a neighbour on the same processors changes least, and so what a small change is seen in first.
+CPU = Metric("cpu_us", "Processor time of the store for an operation", "µs", more_is_better=False)
+FIGURES = (*METRICS, CPU)
 _SHOWN = 8  # differences that are named; a new kernel on ten hosts is one piece of news, not ten
 
 
@@ -96,7 +99,23 @@ def figures(benchmark: Benchmark, comparison: Comparison) -> dict[tuple[str, str
             found[row.store, row.metric.field] = row.spread.median
         if row.ratio and row.ratio.rounds:
             found[row.store + AGAINST + comparison.baseline, row.metric.field] = median(row.ratio.rounds)
+    used = {server.name: _cpu(benchmark, server.name) for server in benchmark.stores}
+    for store, rounds in used.items():
+        pairs = [(value, used[comparison.baseline].get(number)) for number, value in rounds.items()]
+        ratios = [value / other for value, other in pairs if other] if store != comparison.baseline else []
+        found |= {(store, CPU.field): median(rounds.values())} if rounds else {}
+        found |= {(store + AGAINST + comparison.baseline, CPU.field): median(ratios)} if ratios else {}
     return {place: value for place, value in found.items() if value > 0}
+
+
+def _cpu(benchmark: Benchmark, store: str) -> dict[tuple[int, int, float], float]:
+    """Of each round, microseconds of the store's processor time for an operation."""
+    found: dict[tuple[int, int, float], list[float]] = {}
+    for trial in benchmark.trials:
+        if trial.store == store and trial.valid and trial.measurement and trial.store_cpu:
+            each = 1e6 * trial.store_cpu / trial.measurement.operations
+            found.setdefault(trial.pair, []).append(each)
+    return {number: fmean(values) for number, values in found.items()}
 
 
 def series(runs: Sequence[Scheduled]) -> dict[tuple[str, str], list[tuple[Scheduled, float]]]:
@@ -114,14 +133,14 @@ def series(runs: Sequence[Scheduled]) -> dict[tuple[str, str], list[tuple[Schedu
 
 
 def steps(runs: Sequence[Scheduled]) -> list[Step]:
-    """Every figure that changed, in the order of the runs; of one run in that of METRICS."""
+    """Every figure that changed, in the order of the runs; of one run in that of FIGURES."""
     order = {run.run: number for number, run in enumerate(runs)}
     found = [
         Step(store, _metric(field), order[points[change.index][0].run], change.ratio)
         for (store, field), points in series(runs).items()
         for change in changes([value for _, value in points])
     ]
-    return sorted(found, key=lambda step: (step.run, METRICS.index(step.metric)))
+    return sorted(found, key=lambda step: (step.run, FIGURES.index(step.metric)))
 
 
 def changed(runs: Sequence[Scheduled]) -> list[Finding]:
@@ -135,7 +154,7 @@ def changed(runs: Sequence[Scheduled]) -> list[Finding]:
         else:
             group.append(step)
     return [
-        _finding(runs, sorted(group, key=lambda step: (step.better, METRICS.index(step.metric)))) for group in groups
+        _finding(runs, sorted(group, key=lambda step: (step.better, FIGURES.index(step.metric)))) for group in groups
     ]
 
 
@@ -174,7 +193,7 @@ def facts(findings: Sequence[Finding]) -> Sequence[Mapping[str, Any]]:
 
 
 def _metric(field: str) -> Metric:
-    return next(each for each in METRICS if each.field == field)
+    return next(each for each in FIGURES if each.field == field)
 
 
 def _finding(runs: Sequence[Scheduled], group: Sequence[Step]) -> Finding:

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC
 from pathlib import Path
 
-from benchfly.benchmark import METRICS
 from benchfly.results.history import Scheduled
-from benchfly.schedule.findings import Kind, Outcome
+from benchfly.schedule.findings import FIGURES, Kind, Outcome
 
 _HELP = {
     "benchfly_scheduled_run_timestamp_seconds": "When the last run of the schedule began.",
@@ -17,7 +16,7 @@ _HELP = {
     "benchfly_scheduled_findings": "Findings of the last run, by kind.",
     **{
         f"benchfly_scheduled_{metric.field}": f"{metric.label}, {metric.unit}; of 'A against B' the ratio of both."
-        for metric in METRICS
+        for metric in FIGURES
     },
 }
 
