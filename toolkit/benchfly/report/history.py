@@ -121,7 +121,7 @@ def _draw(lines: Sequence[Line], idle: Sequence[datetime], width: float) -> Matp
         _draw_line(axes, line)
         bottom, times = axes.get_xaxis_transform(), [_days(at) for at in idle]
         axes.plot(times, [0.04] * len(times), "x", transform=bottom, markersize=4, color=COLOURS["faint"])
-        locator = AutoDateLocator(maxticks=5 if width < plots.WIDE else 10)  # type: ignore[no-untyped-call]
+        locator = AutoDateLocator(minticks=2, maxticks=5 if width < plots.WIDE else 10)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     return figure
