@@ -63,6 +63,10 @@ def test_several_controllers_at_once(bucket: Bucket, tmp_path: Path, capsys: pyt
     code, listed = cli_json(capsys, "results", "list", "--from", ADDRESS, "--limit", "5")
     assert code == 0 and [each["id"] for each in listed["runs"]] == [record.id for record, _ in there][:5]
     assert all(each["status"] == "ok" and each["controller"] in names for each in listed["runs"])
+    wanted = there[-1][0].id
+    code, shown = cli_json(capsys, "results", "show", wanted.rpartition("-")[2], "--from", ADDRESS)
+    assert code == 0 and shown["run"] == {"id": wanted, "controller": there[-1][1], "outcome": {"status": "ok"}}
+    assert cli_json(capsys, "results", "show", "none", "--from", ADDRESS)[0] == 6
     with pytest.raises(SystemExit, match="0"):
         cli.main(["results", "--from", ADDRESS])
     assert "controller3" in capsys.readouterr().out
@@ -121,7 +125,7 @@ def test_a_bucket_is_made_as_documented(
 
 def test_a_foreign_run_in_the_bucket_is_named(bucket: Bucket, capsys: pytest.CaptureFixture[str]) -> None:
     client = operator("s3", REGION)
-    for body in (b"{", b"[]", json.dumps({"id": "x"}).encode()):
+    for body in (b"", b"{", b"[]", json.dumps({"id": "x"}).encode()):
         client.put_object(Bucket="history", Key="fleet/runs/20260101-000000-migrate-aaaa/run.json", Body=body)
         code, failed = cli_json(capsys, "results", "list", "--from", ADDRESS)
         assert code == 6 and "benchfly did not write" in failed["message"]

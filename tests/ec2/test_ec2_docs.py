@@ -43,7 +43,7 @@ def test_its_commands_run(capsys: pytest.CaptureFixture[str], monkeypatch: pytes
         if command.startswith("results bucket"):
             with pytest.raises(SystemExit, match="0"):
                 cli.main(["results", "push", run.id])
-    assert len(COMMANDS) == 11
+    assert len(COMMANDS) == 12
 
 
 def test_its_problem_is_said_so() -> None:

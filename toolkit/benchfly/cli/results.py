@@ -99,19 +99,27 @@ def list_runs(
 @app.command()
 def show(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or its end.")],
+    source: FromOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what was asked for in a run and what came of it."""
-    record = find(run)
-    found = Run.open(record.id)
-    outcome = found.outcome or {}
-    data = {"id": record.id, "folder": str(found.folder), "inputs": found.inputs, "outcome": found.outcome}
+    data: dict[str, Any]
+    if source:
+        record, controller, kept = Bucket.named(source, "--from").find(run)
+        data = {"id": record.id, "controller": controller, "outcome": kept}
+        where = f"Controller: {controller}"
+    else:
+        record = find(run)
+        found = Run.open(record.id)
+        data = {"id": record.id, "folder": str(found.folder), "inputs": found.inputs, "outcome": found.outcome}
+        where = f"Folder: {found.folder}"
+    outcome = data["outcome"] or {}
     phases = [(phase["name"], f"{phase['seconds']:.1f} s") for phase in outcome.get("phases", [])]
     lines: list[RenderableType] = [
         Text(f"{record.id}: {record.status or 'unfinished'}, started {_local(record)}"),
         *([Text(outcome["message"])] if outcome.get("message") else []),
         *([plain_table(("Phase", "Took"), phases)] if phases else []),
-        Text(f"Folder: {found.folder}"),
+        Text(where),
     ]
     Output(as_json).result({"status": "ok", "exit_code": 0, "run": data}, Group(*lines))
 

@@ -95,15 +95,22 @@ class Bucket:
     def records(self, verb: str | None = None, limit: int = 20) -> list[tuple[Record, str]]:
         """The last runs of all controllers, newest first, each with its controller. Raises AwsError, ResultsError."""
         with aws.client("s3", what=str(self)) as client:
-            keys = [key for key in self._keys(client, "runs/") if key.endswith(f"/{_RUN}")]
-            names = sorted((key.split("/")[-2] for key in keys), reverse=True)
+            names = sorted(self._runs(client), reverse=True)
             wanted = [name for name in names if verb in (None, "-".join(name.split("-")[2:-1]))][:limit]
             return [_record(self._object(client, f"runs/{name}/{_RUN}"), str(self)) for name in wanted]
 
-    def outcome(self, run: str) -> Mapping[str, Any]:
-        """What came of a run there, by its id. Raises AwsError, ResultsError."""
+    def find(self, run: str) -> tuple[Record, str, Mapping[str, Any]]:
+        """The run there with that id, or the only one whose id ends so: with its controller, and what came of it.
+
+        Raises AwsError, ResultsError.
+        """
         with aws.client("s3", what=str(self)) as client:
-            return self._object(client, f"runs/{run}/{OUTCOME}")
+            found = [name for name in self._runs(client) if name == run or name.endswith(f"-{run}")]
+            if len(found) != 1:
+                many = f"{len(found)} runs" if found else "no run"
+                raise ResultsError(f"{self} has {many} {run}. `benchfly results --from {self}` lists those there are")
+            record, controller = _record(self._object(client, f"runs/{found[0]}/{_RUN}"), str(self))
+            return record, controller, self._object(client, f"runs/{found[0]}/{OUTCOME}")
 
     def rows(self, table: str) -> Iterator[Mapping[str, Any]]:
         """All rows of a table that are there, of every controller. Raises AwsError, ResultsError."""
@@ -112,6 +119,9 @@ class Bucket:
                 body = client.get_object(Bucket=self.name, Key=key)["Body"].read()
                 yield from _rows(body, f"s3://{self.name}/{key}")
 
+    def _runs(self, client: Any) -> list[str]:
+        return [key.split("/")[-2] for key in self._keys(client, "runs/") if key.endswith(f"/{_RUN}")]
+
     def _keys(self, client: Any, below: str) -> Iterator[str]:
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=self._key(below)):
             yield from (entry["Key"] for entry in page.get("Contents", ()))
@@ -119,7 +129,7 @@ class Bucket:
     def _object(self, client: Any, name: str) -> Mapping[str, Any]:
         key = self._key(name)
         body = client.get_object(Bucket=self.name, Key=key)["Body"].read()
-        (found,) = _rows(b" ".join(body.splitlines()), f"s3://{self.name}/{key}")
+        (found,) = _rows(b" ".join(body.splitlines()) or b" ", f"s3://{self.name}/{key}")
         return found
 
     def _key(self, name: str) -> str:
