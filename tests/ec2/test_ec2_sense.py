@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.benchfly.stores.plugins.filter.benchmark_load import benchmark_judge
+from ansible_collections.benchfly.stores.plugins.module_utils import host_interrupts
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import environment, ethtool
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import RULES
 from ansible_collections.benchfly.stores.plugins.module_utils.ec2_types import instance_type
@@ -104,14 +105,35 @@ def test_network_devices_are_asked_as_ethtool_asks() -> None:
     assert (told["a0"][2]["peer_ifindex"], told["a1"][2]["peer_ifindex"]) == (71, 70)
 
 
-def test_interrupts_of_a_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "proc/irq/41").mkdir(parents=True)
-    (tmp_path / "sys/class/net/ens5").mkdir(parents=True)
-    (tmp_path / "proc/interrupts").write_text("  CPU0 CPU1\n 41: 1 0 PCI-MSIX ens5-Tx-Rx-0\n 42: 0 1 PCI-MSIX nvme0\n")
-    (tmp_path / "proc/irq/41/smp_affinity_list").write_text("0\n")
+def interrupts(root: Path, affinities: dict[str, str]) -> Path:
+    """A host's files with one ENA device that has those interrupts; no kernel is behind them."""
+    (root / "sys/class/net/ens5").mkdir(parents=True)
+    rows = "".join(f" {number}: 1 0 PCI-MSIX ens5-Tx-Rx-{number}\n" for number in affinities)
+    for number, cpus in affinities.items():
+        (root / "proc/irq" / number).mkdir(parents=True)
+        (root / "proc/irq" / number / "smp_affinity_list").write_text(f"{cpus}\n")
+    (root / "proc/interrupts").write_text(f"  CPU0 CPU1\n{rows}")
+    return root
+
+
+def test_interrupts_are_spread_over_cpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ethtool, "driver", lambda device: "ena")
-    monkeypatch.setattr(ethtool, "queues", lambda device: 1)
-    assert ethtool.describe(tmp_path) == {"ens5": {"driver": "ena", "queues": 1, "interrupts": {"41": "0"}}}
+    root = interrupts(tmp_path, {"9": "0-7", "10": "1", "11": "0-7"})
+    before = host_interrupts.found(root)
+    assert before == {"9": "0-7", "10": "1", "11": "0-7"}
+    changes = host_interrupts.plan(before, "0-1", 8)
+    assert changes == {"9": "0", "11": "0"}  # the second has its CPU already
+    host_interrupts.apply(changes, root)
+    assert host_interrupts.plan(host_interrupts.found(root), "0-1", 8) == {}  # again is as once
+    assert host_interrupts.plan(before, "all", 2) == {"9": "0", "11": "0"}
+    assert host_interrupts.plan({}, "all", 2) == {}
+    for wrong in ("2-8", "3-1"):
+        with pytest.raises(host_interrupts.InterruptsError, match=f"{wrong} are none of the CPUs of the host.* 0-7"):
+            host_interrupts.plan(before, wrong, 8)
+    assert not host_interrupts.balanced(root)
+    (root / "proc/12").mkdir()
+    (root / "proc/12/comm").write_text("irqbalance\n")
+    assert host_interrupts.balanced(root)
 
 
 def judged(type_name: str, rules: tuple[str, ...] = RULES, **row: float) -> list[str]:
