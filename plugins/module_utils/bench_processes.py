@@ -10,7 +10,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.process_manager im
 
 # bench's own names (config/templates): groups or targets <bench>-web, -workers, -redis, and programs or units in them.
 GROUPS = ("web", "workers", "redis")
-ROLES = {"-frappe-web": "web", "-node-socketio": "socketio", "-redis-cache": "redis", "-redis-queue": "redis"}
+ROLES = {"-frappe-web": "web", "-socketio": "socketio", "-redis-cache": "redis", "-redis-queue": "redis"}
 ENDED = {"STOPPED", "EXITED", "FATAL", "UNKNOWN"}  # states of a process that is not there
 
 

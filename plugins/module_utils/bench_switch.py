@@ -68,9 +68,12 @@ def reload_web(process: BenchProcess, manager: ProcessManager, timeout: float) -
     """Have a gunicorn master re-fork its workers, and wait until the former ones are gone; seconds it took.
 
     HUP refuses no request: the master keeps the listening socket and old workers finish what they have.
-    Raises BenchError when old workers stay longer than `timeout` seconds.
+    Raises BenchError when old workers stay longer than `timeout` seconds. A manager that rolls does that instead.
     """
     started = time.monotonic()
+    if manager.rolls:
+        manager.roll(process.name, timeout)
+        return time.monotonic() - started
     former = children(process.pid)
     manager.signal(process.name, "HUP")
     while True:
@@ -88,6 +91,9 @@ def reload_web(process: BenchProcess, manager: ProcessManager, timeout: float) -
 
 def restart(name: str, manager: ProcessManager, timeout: float) -> None:
     """Stop one process, wait for its end at most `timeout` seconds, and start it; whether it runs is verified later."""
+    if manager.rolls:
+        manager.roll(name, timeout)
+        return
     manager.stop(name)
     manager.wait({name}, ENDED, timeout)
     manager.start(name)

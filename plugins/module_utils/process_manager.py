@@ -27,6 +27,8 @@ class Process:
 class ProcessManager:
     """Every method may raise OSError when the manager does not answer, or refuses."""
 
+    rolls = False  # whether it has `roll`
+
     def processes(self) -> list[Process]:
         """Every process it knows, in its own order."""
         raise NotImplementedError
@@ -41,6 +43,10 @@ class ProcessManager:
 
     def signal(self, name: str, signal: str) -> None:
         """Send a signal by name, e.g. HUP, to a running process."""
+        raise NotImplementedError
+
+    def roll(self, name: str, timeout: float) -> None:
+        """Replace what runs under that name, piece by piece and without a gap, in `timeout` seconds at most."""
         raise NotImplementedError
 
     def wait(self, names: set[str], states: set[str], timeout: float) -> list[Process]:
