@@ -6,7 +6,7 @@ export PIP_CACHE_DIR := $(CURDIR)/.benchfly/cache/pip
 export MPLCONFIGDIR := $(CURDIR)/.benchfly/cache/matplotlib
 export ANSIBLE_HOME := $(CURDIR)/.benchfly/cache/ansible
 
-.PHONY: help demo test fleet-test ec2-test faults pairs figures evidence tuning-evidence perf rollout-evidence lint docs setup lock dist clean
+.PHONY: help demo test fleet-test ec2-test kubernetes-test faults pairs figures evidence tuning-evidence perf rollout-evidence lint docs setup lock dist clean
 
 help:
 	@echo 'make demo   moves a stand-in bench to other stores and back on this machine, and shows the report'
@@ -18,6 +18,7 @@ help:
 	@echo 'make tuning-evidence  what tuning finds against exhaustive grids, and what it does when killed (TOPICS, EVIDENCE)'
 	@echo 'make perf   what a move costs, and a converge that changes nothing (PEER_ROLE=folder of the most used role)'
 	@echo 'make pairs  moves a stand-in bench between every pair of engines, both ways (DRAGONFLY=its binary)'
+	@echo 'make kubernetes-test  moves a release of the chart erpnext in a stand-in for a cluster (needs kubectl)'
 	@echo 'make figures  writes docs/figures.md from what these have measured'
 	@echo 'make rollout-evidence  moves 50 small stand-in benches with one command, and one by one (BENCHES=50)'
 	@echo 'make lint   ruff, mypy, ansible-lint, and that roles say what they take'
@@ -62,6 +63,9 @@ PERF ?= converge cutover sweep stops
 perf: setup
 	@for topic in $(PERF); do .venv/bin/python -m tests.perf.$$topic || exit 1; done
 	@$(MAKE) --no-print-directory figures
+
+kubernetes-test: setup
+	@KUBERNETES=1 .venv/bin/pytest tests/kubernetes
 
 pairs: setup
 	@PAIRS=1 .venv/bin/pytest tests/bench/test_pairs.py

@@ -23,12 +23,14 @@ options:
     PROCESS_MANAGER = r"""
 options:
   process_manager:
-    description: What runs the bench's processes; C(systemd) takes root.
+    description:
+      - What runs the bench's processes. C(systemd) takes root; C(kubernetes) takes M(benchfly.stores.bench_release)
+        to have looked at the release.
     type: str
-    choices: [supervisor, systemd]
+    choices: [supervisor, systemd, kubernetes]
     default: supervisor
   supervisor_socket:
-    description: Unix socket of the supervisord that runs the bench; not asked under systemd.
+    description: Unix socket of the supervisord that runs the bench; asked under supervisor only.
     type: path
     default: /var/run/supervisor.sock
 """

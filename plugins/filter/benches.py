@@ -22,7 +22,9 @@ def _seen(host: Mapping[str, Any]) -> dict[str, Any] | None:
     """What bench_facts and bench_check found on a host; None when this run has not looked there."""
     if "_frappe_bench_checked" not in host:
         return None
-    return {**host["_frappe_bench_facts"]["bench"], **host["_frappe_bench_checked"]["found"]}
+    found = host["_frappe_bench_checked"]["found"]
+    pods = host.get("_frappe_bench_release", {}).get("found", {}).get("addresses", [])
+    return {**host["_frappe_bench_facts"]["bench"], **found, "addresses": [*found["addresses"], *pods]}
 
 
 class FilterModule:

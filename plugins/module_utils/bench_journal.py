@@ -25,6 +25,8 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
     replace_file,
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_lease import TOKEN
+from ansible_collections.benchfly.stores.plugins.module_utils.journal_copy import JournalCopy
+from ansible_collections.benchfly.stores.plugins.module_utils.kubernetes import Release
 
 JOURNAL, LOCK, BACKUPS = "journal.json", "lock", "backups"
 SWEEP = "Sweep"
@@ -39,7 +41,8 @@ class Journal:
     consumers: [process name], phases: [{phase, what, state, started, seconds, ...}], overrides: {rule: reason}}`;
     times are unix seconds. `lease` is `{name, machine, pid, token, run, since, seen}` while somebody moves the bench.
     A move that retired the bench's own redis programs also has `retired: {programs: {name: {key, program, url, data}},
-    files: {path: sha256}, links: {path: target}, restored}`.
+    files: {path: sha256}, links: {path: target}, restored}`, and one of a release of Kubernetes `release: {external,
+    held}` (`helm_release.ReleaseMove`); the journal of such a bench is in its namespace, too.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -47,6 +50,8 @@ class Journal:
         self.path = folder / JOURNAL
         self.moves: list[dict[str, Any]] = []
         self.lease: dict[str, Any] = {}
+        release = Release.of(folder)
+        self._copy = JournalCopy(folder, release) if release else None
         self._read()
 
     def _read(self) -> None:
@@ -87,7 +92,10 @@ class Journal:
 
     def save(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        replace_file(self.path, json.dumps({"moves": self.moves, "lease": self.lease}, indent=1).encode(), mode=0o600)
+        content = json.dumps({"moves": self.moves, "lease": self.lease}, indent=1).encode()
+        if self._copy:
+            self._copy.write(content)
+        replace_file(self.path, content, mode=0o600)
         shown = {"moves": [redacted(move) for move in self.moves]}
         replace_file(self.folder / FACT, json.dumps(shown, indent=1).encode(), mode=0o600)
 
@@ -305,7 +313,9 @@ def redacted(move: dict[str, Any]) -> dict[str, Any]:
         name: {**program, "url": redact(program["url"])}
         for name, program in move.get("retired", {}).get("programs", {}).items()
     }
-    return {**move, **urls, **({"retired": {**move["retired"], "programs": programs}} if programs else {})}
+    shown = {**move, **urls, **({"retired": {**move["retired"], "programs": programs}} if programs else {})}
+    shown.pop("release", None)  # what a release's values were
+    return shown
 
 
 def _addresses(urls: dict[str, str]) -> str:

@@ -53,7 +53,6 @@ bench:
 """
 
 from dataclasses import asdict
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +62,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal impo
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import (
     BENCH,
     PROCESS_MANAGER,
+    library_version,
     process_manager,
     unanswered,
 )
@@ -74,17 +74,6 @@ LIBRARIES = ("rq", "redis", "hiredis", "gunicorn")
 STORE_KEYS = ("redis_cache", "redis_queue", "redis_socketio")
 
 
-def library_versions() -> dict[str, str]:
-    """Versions of the libraries that talk to the stores, as the interpreter of this module has them."""
-    versions = {}
-    for name in LIBRARIES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            versions[name] = ""
-    return versions
-
-
 def look(bench: Bench, manager: ProcessManager, state_dir: Path) -> dict[str, Any]:
     config = bench.config()
     processes = bench_processes(bench.path, manager)
@@ -93,7 +82,7 @@ def look(bench: Bench, manager: ProcessManager, state_dir: Path) -> dict[str, An
         "bench_id": bench.bench_id(),
         "bench_id_pinned": bool(config.get("bench_id")),
         "frappe": bench.version_of("frappe"),
-        "libraries": library_versions(),
+        "libraries": {name: library_version(name) for name in LIBRARIES},
         "stores": {key: redact(config[key]) for key in STORE_KEYS if config.get(key)},
         "sites": sorted(bench.site_configs()),
         "processes": [asdict(process) for process in processes],
