@@ -65,7 +65,7 @@ def benchmark_samples(
 ) -> list[dict[str, Any]]:
     """What benchmark_sample returned, by each host that makes load, and in a loop over the other hosts of stores."""
     watched = [(host, "generator", result) for host, result in generators.items()]
-    watched += [(result["item"]["item"], "store", result) for result in stores or []]
+    watched += [(result["item"], "store", result) for result in stores or []]
     return [
         {
             "host": host,

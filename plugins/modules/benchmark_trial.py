@@ -14,7 +14,8 @@ description:
     Several hosts and processes share the clients and the rate; P(benchfly.stores.benchmark_merge#filter) puts what they
     measured together.
   - A trial that had an error reply, a lost connection, an eviction or a read of a key that was gone is invalid, unless
-    the workload says otherwise. It is reported as such, with its reasons, and does not fail the task.
+    the workload says otherwise. It is reported as such, with its reasons, and does not fail the task. What fails it is
+    a store that does not answer before the trial begins.
 author: The benchfly authors
 extends_documentation_fragment:
   - benchfly.stores.benchmark
@@ -112,6 +113,8 @@ outputs:
 import multiprocessing
 import os
 import time
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from typing import Any
 
@@ -140,21 +143,28 @@ from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload
 from ansible_collections.benchfly.stores.plugins.module_utils.store_resp import ReplyError
 
 
+class GoneError(Exception):
+    """The store did not answer when the trial was to begin: to go on would be in vain."""
+
+
 def play(generator: Generator, program: Program, target: Target, workload: Workload, loads: list[Load]) -> list[Output]:
-    """Each load in a process of its own, all at once. Raises what the first one raises."""
+    """Each load in a process of its own, all at once. Raises what one raises, and OutputError if one is killed."""
     if len(loads) == 1:
         return [generator.run(program, target, workload, loads[0])]
-    with multiprocessing.get_context("fork").Pool(len(loads)) as pool:
-        outputs = pool.starmap(generator.run, [(program, target, workload, load) for load in loads])
-        pool.close()
-        pool.join()  # what they used is counted only then
-    return outputs
+    context, number = multiprocessing.get_context("fork"), len(loads)
+    try:
+        # What they used is counted when they are gone, with the block.
+        with ProcessPoolExecutor(number, context) as pool:
+            plays = [pool.submit(generator.run, program, target, workload, load) for load in loads]
+            return [each.result() for each in plays]
+    except BrokenProcessPool as error:
+        raise OutputError("a process that made load was killed") from error
 
 
 def measure(given: dict[str, Any], workload: Workload, target: Target, outputs: list[Output]) -> dict[str, Any]:
     """What this host has to tell of the trial; `outputs` get what its processes left, readable or not.
 
-    Raises OSError, ReplyError, OutputError, NoGeneratorError.
+    Raises OSError, ReplyError, OutputError, NoGeneratorError, GoneError.
     """
     generator, program = choose(given["generator"], given["path"], bool(target.password), workload)
     load = Load(
@@ -170,7 +180,10 @@ def measure(given: dict[str, Any], workload: Workload, target: Target, outputs: 
     if not loads:  # fewer clients than processes
         return {"started": time.time(), "cpu": 0.0, "store_cpu": None, "invalid": []}
     time.sleep(max(0.0, min(60.0, given["start_at"] - time.time())))
-    started, before, used = time.time(), store.counters(target), sum(os.times()[:4])
+    try:
+        started, before, used = time.time(), store.counters(target), sum(os.times()[:4])
+    except (OSError, ReplyError) as error:
+        raise GoneError(f"{redact(given['url'])} does not answer: {error}") from error
     for _ in range(given["windows"]):
         outputs += play(generator, program, target, workload, loads)
     cpu = (sum(os.times()[:4]) - used) / (time.time() - started) / len(loads)
@@ -210,7 +223,7 @@ def main() -> None:
     try:
         workload = parse(given["workload_name"], given["workload"], given["scale"])
         found = measure(given, workload, Target.from_url(given["url"]), outputs)
-    except (WorkloadError, NoGeneratorError, ValueError) as error:
+    except (WorkloadError, NoGeneratorError, GoneError, ValueError) as error:
         module.fail_json(msg=f"store {given['store']}: {error}")
     except (OSError, ReplyError, OutputError) as error:
         found["invalid"] = [f"store {redact(given['url'])}: {error}"]

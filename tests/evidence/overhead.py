@@ -87,19 +87,18 @@ def _load(workload: Workload) -> Load:
 
 def _wrapped(generator: Generator, program: Program, target: Target, workload: Workload) -> tuple[float, float]:
     """As the module does it, with the sampler beside it."""
-    mark = Path(tempfile.mkdtemp(), "mark")
-    mark.write_text("evidence")
-    watching = multiprocessing.Process(target=_watch, args=(target, mark))
-    watching.start()
-    outputs = benchmark_trial.play(generator, program, target, workload, [_load(workload)])
-    mark.unlink()
-    watching.join()
-    mark.parent.rmdir()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = benchmark_sample.Folder(Path(scratch))
+        watching = multiprocessing.Process(target=_watch, args=(target, folder))
+        watching.start()
+        outputs = benchmark_trial.play(generator, program, target, workload, [_load(workload)])
+        folder.end("evidence")
+        watching.join()
     return _figures(generator, outputs[0])
 
 
-def _watch(target: Target, mark: Path) -> None:
-    benchmark_sample.watch(Sampler({"store": target}), mark, "evidence", 600, 1.0)
+def _watch(target: Target, folder: benchmark_sample.Folder) -> None:
+    benchmark_sample.watch(Sampler({"store": target}), folder, "evidence", 600, 1.0)
 
 
 def _bare(generator: Generator, program: Program, target: Target, workload: Workload) -> tuple[float, float]:

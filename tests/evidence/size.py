@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.benchfly.stores.plugins.filter.benchmark import benchmark_schedule
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import trial
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import Output
 from tests.browser import sample
 
@@ -58,9 +59,9 @@ def good(found: Mapping[str, Any]) -> bool:
 
 def _made(minutes: int) -> Run:
     text = RAW.read_text(encoding="utf-8")
-    files = {"memtier.json": text, "memtier.stderr": ""}
-    measurement = asdict(parse("memtier_benchmark", Output(("memtier_benchmark ...",), files), "made up"))
-    files |= {f"others/{number}.json": text for number in range(2, HOSTS + 1)}
+    of_each = Output(("memtier_benchmark ...",), {"memtier.json": text, "memtier.stderr": ""})
+    output = trial.together({trial.name_of(f"load{number}", 1, 1): of_each for number in range(1, HOSTS + 1)})
+    measurement = asdict(parse("memtier_benchmark", output, "made up"))
     names, rounds = [server.name for server in sample.benchmark().stores], minutes * 60 // SECONDS // 4
     trials = [
         {**entry, "measurement": measurement, "invalid": [], "started": sample.START + SECONDS * number}
@@ -74,7 +75,7 @@ def _made(minutes: int) -> Run:
         "workload": sample.WORKLOAD,
         "generator": {"name": "memtier_benchmark", "version": "2.2.1", "caveat": ""},
         "trials": trials,
-        "outputs": [{"command_lines": ["memtier_benchmark ..."] * HOSTS, "files": files} for _ in trials],
+        "outputs": [asdict(output) for _ in trials],
     }
     run = Run.create("benchmark", {})
     (run.folder / "benchmark.json").write_text(json.dumps(data), encoding="utf-8")

@@ -29,13 +29,26 @@ class Server:
         self.folder, self.port, self.password = folder, free_port(), password
         folder.mkdir(parents=True, exist_ok=True)
         self.url = f"redis://127.0.0.1:{self.port}"
-        command = [binary, "--port", str(self.port), "--bind", "127.0.0.1", *self._fixed(), *options]
+        self._command = [binary, "--port", str(self.port), "--bind", "127.0.0.1", *self._fixed(), *options]
         self._log = (folder / "server.log").open("wb")
-        self._process = subprocess.Popen(command, cwd=folder, stdout=self._log, stderr=subprocess.STDOUT)
+        self._process = self._started()
         self.client = redis.Redis.from_url(self.url, password=password)
 
     def _fixed(self) -> list[str]:
         return ["--save", "", "--dir", str(self.folder)]
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(self._command, cwd=self.folder, stdout=self._log, stderr=subprocess.STDOUT)
+
+    def kill(self) -> None:
+        """End it as a machine that dies would, with what it held."""
+        self._process.kill()
+        self._process.wait()
+
+    def start(self) -> None:
+        """Have it back where it was."""
+        self._process = self._started()
+        self.__enter__()
 
     def stop(self) -> None:
         """Let it stand still, with its connections kept."""
@@ -56,8 +69,7 @@ class Server:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.client.close()
-        self._process.kill()
-        self._process.wait()
+        self.kill()
         self._log.close()
 
 

@@ -71,6 +71,15 @@ ObjectiveOption = Annotated[
         show_default=False,
     ),
 ]
+ResumeOption = Annotated[
+    str,
+    typer.Option(
+        "--resume",
+        metavar="RUN",
+        help="Go on with a benchmark that was cut short, after its whole rounds; give the same variables.",
+        show_default=False,
+    ),
+]
 CleanOption = Annotated[
     bool, typer.Option("--clean", metavar="", help="Only remove what a benchmark left that was killed.")
 ]

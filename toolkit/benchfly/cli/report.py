@@ -25,6 +25,7 @@ from benchfly.report.text import as_json, as_markdown, kept
 from benchfly.results import Run, benchmarks, find, latest
 
 MOVES = ("migrate", "rollback")
+BEGUN = "begun.json"  # of a benchmark that has not come to its end, with what its whole rounds are of
 _REPORT = "report.html"
 _FILES = {
     BENCHMARK: "every trial with its command line and raw output",
@@ -53,12 +54,18 @@ def report(
     if record is None:
         raise ResultsError("There is no benchmark yet. `benchfly benchmark` makes one")
     kept = Run.open(record.id)
-    reports = moves(kept) if record.verb in MOVES else {_write(kept, _data(kept)): _data(kept)}
+    reports = moves(kept) if record.verb in MOVES else _measured(kept)
     if not reports:
         raise ResultsError(f"{record.id} has no report: nothing moved in it, or no canary ran")
     shown = Group(*(line for path, data in reports.items() for line in (Text(data.answer), Text(f"Report: {path}"))))
     paths = [str(path) for path in reports]
     Output(as_json).result({"status": "ok", "exit_code": 0, "run": record.id, "reports": paths}, shown)
+
+
+def _measured(run: Run) -> dict[Path, ReportData]:
+    """Write the report of a benchmark."""
+    data = _data(run)  # takes seconds where it was long
+    return {_write(run, data): data}
 
 
 def moves(run: Run) -> dict[Path, ReportData]:
@@ -81,10 +88,19 @@ def benchmark(run: Run, outcome: Outcome) -> RenderableType:
     return Group(*lines)
 
 
+def cut_short(run_id: str) -> Path:
+    """The folder of a benchmark that can be gone on with. Raises ResultsError."""
+    run = Run.open(find(run_id).id)
+    if not (run.folder / BEGUN).exists():
+        raise ResultsError(f"{run.id} cannot be resumed: it is no benchmark, came to its end, or had not begun yet")
+    return run.folder
+
+
 def _data(run: Run) -> ReportData:
     path = run.folder / BENCHMARK
     if not path.exists():
-        raise ResultsError(f"{run.id} has no report: it is no benchmark, or was cut short")
+        goes_on = f" `benchfly benchmark --resume {run.id}` goes on with it" if (run.folder / BEGUN).exists() else ""
+        raise ResultsError(f"{run.id} has no report: it is no benchmark, or was cut short.{goes_on}")
     measured = load(run)
     return ReportData(
         title=" against ".join(store.name for store in reversed(measured.stores)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -37,6 +38,7 @@ class Verb:
     limit: the hosts it is confined to, where they are not those of the benches.
     summary: what came of it, for people. tells: whether that says of a host, too, why the verb was refused there.
     way_back: the verb that takes back a run that failed part-way.
+    begun: the file in a run's folder that says that --resume goes on with it.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Verb:
     summary: Callable[[Run, Outcome], RenderableType] = lambda run, outcome: ""
     tells: bool = False
     way_back: str | None = None
+    begun: str = ""
 
 
 @dataclass(frozen=True)
@@ -205,10 +208,11 @@ def verdict(verb: Verb, options: Options, outcome: Outcome) -> tuple[int, str]:
         code, heading = RunFailedError.exit_code, f"{verb.name} failed."
     told = outcome.data.get(verb.name, {}) if verb.tells else {}
     failures = [str(failure) for failure in outcome.failures if failure.host not in told]
-    return code, "\n".join([heading, *failures, f"Full log: {outcome.log}", _hint(verb, options, untouched)])
+    hint = _hint(verb, options, untouched, outcome.log.parent)
+    return code, "\n".join([heading, *failures, f"Full log: {outcome.log}", hint])
 
 
-def _hint(verb: Verb, options: Options, untouched: bool) -> str:
+def _hint(verb: Verb, options: Options, untouched: bool, folder: Path) -> str:
     """What to do after a run that did not come to its end."""
     again = f"`{options.repeated(verb.name)}`"
     back = f"`{options.repeated(verb.way_back)}` takes it back." if verb.way_back else ""
@@ -216,4 +220,6 @@ def _hint(verb: Verb, options: Options, untouched: bool) -> str:
         return "This run changed nothing." + (f" If an earlier one was cut short, {back}" if back else "")
     if back:
         return f"{again} resumes it; {back}"
+    if verb.begun and (folder / verb.begun).exists():
+        return f"`{options.repeated(verb.name)} --resume {folder.name}` goes on with it."
     return f"{again} {'resumes it' if verb.plan else 'does it again'}."

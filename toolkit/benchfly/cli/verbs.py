@@ -21,6 +21,7 @@ from benchfly.cli.options import (
     Options,
     ParallelOption,
     PlanOption,
+    ResumeOption,
     ScaleOption,
     Several,
     TakeOverOption,
@@ -123,7 +124,13 @@ COMMANDS = (
         ),
     ),
     Command(
-        Verb("benchmark", locks=lambda benches: ("benchmark",), needs_benches=False, summary=report.benchmark),
+        Verb(
+            "benchmark",
+            locks=lambda benches: ("benchmark",),
+            needs_benches=False,
+            summary=report.benchmark,
+            begun=report.BEGUN,
+        ),
         "Measure stores against each other under the same load, and write a report.\n\n"
         "A store that holds data is refused unless it is named in benchmark_allow_data.",
         (
@@ -140,6 +147,7 @@ COMMANDS = (
                 "--objective p99=5 -e benchmark_stores=shop-cache,erp-cache",
                 "how many operations a second each bears while 99 % of them take 5 ms at most",
             ),
+            ("--resume 3f2a -e benchmark_stores=shop-cache,erp-cache", "go on with the run whose id ends so"),
             ("--clean -e benchmark_stores=shop-cache", "only remove what a benchmark left that was killed"),
         ),
     ),
@@ -175,11 +183,16 @@ def _command(verb: Verb) -> Callable[..., None]:
 def _benchmark_command(verb: Verb) -> Callable[..., None]:
     @with_common
     def command(
-        options: Options, scale: ScaleOption = 1.0, objective: ObjectiveOption = "", clean: CleanOption = False
+        options: Options,
+        scale: ScaleOption = 1.0,
+        objective: ObjectiveOption = "",
+        resume: ResumeOption = "",
+        clean: CleanOption = False,
     ) -> None:
         given = [*options.extra_vars]
         given += [f"benchmark_scale={scale}"] if scale != 1 else []
         given += [_objective(objective)] if objective else []
+        given += [json.dumps({"benchmark_resume": str(report.cut_short(resume))})] if resume else []
         given += ["benchmark_clean=true"] if clean else []
         run_verb(verb, replace(options, extra_vars=given))
 
