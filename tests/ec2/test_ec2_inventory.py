@@ -121,6 +121,16 @@ def test_a_wrong_tag_of_a_bench_is_named(account: str) -> None:
     assert problem.startswith(f"{instance}, tag benchfly:frappe_bench_cache_store: shop: frappe_bench_cache_store: 'x'")
 
 
+def test_another_scheme_of_tags_is_not_touched(account: str, tmp_path: Path) -> None:
+    (instance,) = fleet.launch([{"Role": "stores"}], REGION)
+    plugin = f"plugin: amazon.aws.aws_ec2\nregions: [{REGION}]\nhostnames: [instance-id]\n"
+    (tmp_path / "own.aws_ec2.yml").write_text(f"{plugin}keyed_groups: [{{key: tags.Role, separator: ''}}]\n")
+    (tmp_path / "group_vars").mkdir()
+    stores = "stores: {a: {engine: valkey, purpose: cache, port: 6379, memory: 64mb}}\n"
+    (tmp_path / "group_vars/stores.yml").write_text(stores)
+    assert load([str(tmp_path)]).stores["a"].host == instance
+
+
 def test_several_regions_and_accounts(account: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each file has its own credentials: one is of the account at hand, one assumes a role in another."""
     here, there = "eu-central-1", "us-east-2"
@@ -146,6 +156,8 @@ def test_several_regions_and_accounts(account: str, tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize("mode", ["direct", "bastion", "session_manager"])
 def test_ssh_goes_where_it_is_told(account: str, mode: str) -> None:
     """OpenSSH itself reads what Ansible would give it."""
+    if shutil.which("ssh") is None:
+        pytest.skip("ssh is not installed")
     (instance,) = fleet.launch([fleet.GENERATOR], REGION)
     wanted = {
         "direct": [],

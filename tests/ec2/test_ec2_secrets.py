@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import ssl
 import subprocess
 import sys
@@ -70,6 +71,9 @@ def key_and_certificate(folder: Path) -> tuple[str, str]:
 
 @pytest.fixture
 def scene(account: str, tmp_path: Path) -> Iterator[Scene]:
+    for binary in ("redis-server", "openssl"):
+        if shutil.which(binary) is None:
+            pytest.skip(f"{binary} is not installed")
     planted = {name: secrets.token_hex(16) for name in ("vault", "ssm", "member")}
     planted["key"], certificate = key_and_certificate(tmp_path)
     fleet.keep_password(REGION, planted["ssm"])

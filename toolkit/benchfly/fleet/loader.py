@@ -261,9 +261,13 @@ _CHECKS: Mapping[str, Callable[[Any], object]] = {
 
 
 def _tag_problems(inventory: Inventory) -> Iterator[Problem]:
-    """What is wrong with the tags of instances of EC2, also of those that are in no group for want of a tag."""
+    """What is wrong with the tags of instances of EC2, also of those that are in no group for want of a tag.
+
+    An inventory that has another scheme of tags is none of benchfly's business.
+    """
     for host in inventory.hosts(_EC2):
-        for problem in ec2_tags.problems(inventory.variables(host).get(ec2_tags.VARIABLE) or {}):
+        tags = inventory.variables(host).get(ec2_tags.VARIABLE) or {}
+        for problem in ec2_tags.problems(tags) if ec2_tags.FLEET in tags else ():
             place = inventory.tag_place(host, problem.tag)
             yield Problem(place, host, problem.tag, problem.reason, problem.remedy)
 
