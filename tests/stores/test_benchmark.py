@@ -32,6 +32,12 @@ QUICK = {"benchmark_rounds": 1, "benchmark_seconds": 0.2, "benchmark_twin": Fals
 LOAD = Load(seconds=1.0, clients=8, expected=2000, items=1000)
 
 
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What watches a host has a mark among its temporary files; another benchmark on this machine would end it."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[tuple[Server, Server]]:
     with Server(tmp_path / "old") as old, Server(tmp_path / "new") as new:
