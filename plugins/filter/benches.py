@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.benchfly.stores.plugins.module_utils.gate import hosts as host_gate
-from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import NO, NOTE
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.verdicts import NO, NOTE
 
 
 def bench_findings(hosts: Sequence[str], hostvars: Mapping[str, Any], urls: Mapping[str, str]) -> dict[str, list[str]]:

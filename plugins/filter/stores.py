@@ -45,6 +45,12 @@ def _rendered(stores: Stores, render: Callable[[StoreSpec], str]) -> dict[str, s
     return texts
 
 
+def store_engines(stores: Stores) -> list[str]:
+    """Engines that the stores name, as the inventory orders them; "" where one does not say."""
+    named = (spec.get("engine", "") if isinstance(spec, Mapping) else "" for spec in stores.values())
+    return list(dict.fromkeys(str(engine) for engine in named))
+
+
 def store_spec(stores: Stores, engine: str | None = None) -> dict[str, dict[str, Any]]:
     """The stores (of one engine), complete with defaults."""
     return {name: spec.mapping for name, spec in _parsed(stores).items() if engine in (None, spec.engine)}
@@ -141,6 +147,7 @@ class FilterModule:
             "redis_conf": redis_conf,
             "store_acl": store_acl,
             "store_address": store_address,
+            "store_engines": store_engines,
             "store_fleet_problems": store_fleet_problems,
             "store_open_files": store_open_files,
             "store_passwords": store_passwords,

@@ -62,7 +62,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import BENCH, NO_REDIS
 from ansible_collections.benchfly.stores.plugins.module_utils.gate import bench as bench_gate
 from ansible_collections.benchfly.stores.plugins.module_utils.gate import today
-from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import NO, NOTE
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.verdicts import NO, NOTE
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import HAS_REDIS
 
 

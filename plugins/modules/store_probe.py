@@ -80,9 +80,10 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
     redact,
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import NO_REDIS
-from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import MET, NOTE, Answer, verdict
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import Answer, verdict
 from ansible_collections.benchfly.stores.plugins.module_utils.gate.needs import ask
 from ansible_collections.benchfly.stores.plugins.module_utils.gate.probe import Probe
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.verdicts import MET, NOTE
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import HAS_REDIS
 
 

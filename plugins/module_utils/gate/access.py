@@ -7,18 +7,10 @@ import warnings
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import (
-    NO,
-    NOTE,
-    SETTING,
-    Need,
-    UnmetError,
-    When,
-    expect,
-    need,
-)
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import Need, UnmetError, When, expect, need
 from ansible_collections.benchfly.stores.plugins.module_utils.gate.probe import Probe
 from ansible_collections.benchfly.stores.plugins.module_utils.gate.rq_probe import RqProbe
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.verdicts import NO, NOTE, SETTING
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import redis
 
 _QUEUE = ("queue",)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import CACHE_KEY, Bench
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes import environment_of
-from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import NO, NOTE
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.verdicts import NO, NOTE
 
 STORE_KEYS = ("redis_cache", "redis_queue", "redis_socketio")
 # For the journal, copies of the files that a move touches, and the canary's log; all of it is small.

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import (
-    SETTING,
-    Need,
-    UnmetError,
-    expect,
-    frappe,
-    need,
-)
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import Need, UnmetError, expect, frappe, need
 from ansible_collections.benchfly.stores.plugins.module_utils.gate.probe import TTL, Probe, batches
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.verdicts import SETTING
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import redis
 
 # What Frappe's clear_cache does on a site with many keys; Dragonfly's defaults stop at 8192 and 65536.

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.benchfly.stores.plugins.module_utils.gate.bench import Finding
-from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import NO, NOTE
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.verdicts import NO, NOTE
 
 # What every host of a bench has to have alike: fact, whether a move is refused otherwise, and what to do.
 ALIKE = (

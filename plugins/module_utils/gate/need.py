@@ -10,14 +10,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.verdicts import MET, NO, SETTING
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import StoreError, redis
 
 if TYPE_CHECKING:
     from ansible_collections.benchfly.stores.plugins.module_utils.gate.probe import Probe
 
-# What becomes of a need that is not met: `no`, this store never will; `setting`, it will once that is set;
-# `note`, the bench may move all the same, and somebody should know.
-MET, NOTE, SETTING, NO = "ok", "note", "setting", "no"
 PURPOSES = ("cache", "queue")
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ansible_collections.benchfly.stores.plugins.module_utils.gate import access, cache, queue, realtime, server
-from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import MET, Answer
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import Answer
 from ansible_collections.benchfly.stores.plugins.module_utils.gate.probe import Probe
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.verdicts import MET
 
 NEEDS = (*server.NEEDS, *cache.NEEDS, *queue.NEEDS, *access.NEEDS, *realtime.NEEDS)
 

@@ -5,14 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import (
-    NOTE,
-    SETTING,
-    Need,
-    UnmetError,
-    expect,
-    need,
-)
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import Need, UnmetError, expect, need
 from ansible_collections.benchfly.stores.plugins.module_utils.gate.probe import TTL, Probe
 from ansible_collections.benchfly.stores.plugins.module_utils.gate.rq_probe import (
     HELD,
@@ -21,6 +14,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.gate.rq_probe impo
     meanwhile,
     until,
 )
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.verdicts import NOTE, SETTING
 
 _QUEUE = ("queue",)
 _SUSPENDED = "rq:suspended"

@@ -6,15 +6,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import same_store
-from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import (
-    NOTE,
-    SETTING,
-    Need,
-    UnmetError,
-    When,
-    need,
-)
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import Need, UnmetError, When, need
 from ansible_collections.benchfly.stores.plugins.module_utils.gate.probe import TTL, Probe
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.verdicts import NOTE, SETTING
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import StoreError, redis, server
 
 _MIB = 1024 * 1024
