@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.stores.servers import free_port
 from tests.unit.test_store_refusals import CACHE, FLY, FLY_QUEUE, QUEUE, WRONG
 
 ROOT = Path(__file__).parents[2]
+STAND_IN = ROOT / "tests/standins/dragonfly"
 pytestmark = pytest.mark.stores
 
 
-def deploy(folder: Path, stores: dict[str, object]) -> str:
+def deploy(folder: Path, stores: dict[str, object], *options: str, **variables: object) -> str:
     """What the playbook says, in one line; asserts that it refused and that no task changed anything."""
     host = {
         "ansible_connection": "local",
@@ -25,10 +27,11 @@ def deploy(folder: Path, stores: dict[str, object]) -> str:
         "store_service_supervisor_socket": str(folder / "supervisor.sock"),
         "store_service_supervisor_config_dir": str(folder / "supervisor.d"),
         "stores": stores,
+        **variables,
     }
     inventory = folder / "inventory.yml"
     inventory.write_text(yaml.safe_dump({"stores": {"hosts": {"here": host}}}))
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory)]
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory), *options]
     env = os.environ | {
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
@@ -74,3 +77,29 @@ def test_what_the_engine_or_the_host_cannot_do_is_refused_too(
     said = deploy(tmp_path, stores)
     assert [each for each in words if each not in said] == []
     assert [path.name for path in tmp_path.iterdir()] == ["inventory.yml"]
+
+
+HALF_SAID = {"dragonfly_install": "archive", "dragonfly_version": "1.40.0", "dragonfly_url": "/nowhere.tar.gz"}
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (HALF_SAID, "Nothing was changed: dragonfly_install archive needs dragonfly_sha256"),
+        ({"dragonfly_binary": str(STAND_IN), "dragonfly_version": "1.2.3"}, "Give the path of that version"),
+        ({"dragonfly_binary": "/nowhere"}, "Install dragonfly, or give its path in dragonfly_binary"),
+    ],
+)
+def test_a_server_that_cannot_be_had_keeps_the_stores_of_other_engines_waiting(
+    tmp_path: Path, said: dict[str, str], words: str
+) -> None:
+    stores: dict[str, object] = {"good": {**CACHE, "port": free_port()}, "bad": {**FLY, "port": free_port()}}
+    assert words in deploy(tmp_path, stores, **said)
+    assert [path.name for path in tmp_path.iterdir()] == ["inventory.yml"]
+
+
+def test_a_server_that_cannot_be_had_is_refused_before_the_kernel_is_set(tmp_path: Path) -> None:
+    """In check mode, so that this machine's kernel stays as it is whatever comes of it."""
+    said = deploy(tmp_path, {"bad": FLY}, "--check", store_service_process_manager="systemd", **HALF_SAID)
+    assert "needs dragonfly_sha256" in said
+    assert "Set the kernel" not in said

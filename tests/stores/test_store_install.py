@@ -27,7 +27,7 @@ PLAYBOOK = """
         name: benchfly.stores.store_install
         tasks_from: "{{ tasks_from | default('main') }}"
     - ansible.builtin.debug:
-        var: store_install_server
+        var: store_install_servers.redis
 """
 
 
@@ -91,7 +91,7 @@ def test_an_archive_is_unpacked_once_and_removed(install: Install, server: tuple
     code, output, changed = install.run()
     assert (code, changed) == (0, announced), output
     path = install.target / f"redis-{server[1]}" / "redis/bin/redis-server"
-    assert f"path: {path} version: {server[1]}" in output
+    assert re.search(rf"path: {path} .*version: {server[1]}", output)
     assert [file.name for file in install.target.iterdir()] == [f"redis-{server[1]}"]
     assert install.run(url="file:///gone")[2] == 0, "what is there is not fetched"
     other = install.target / "redis-1.2.3"
@@ -118,6 +118,13 @@ def test_what_is_refused_leaves_nothing(install: Install, said: dict[str, str], 
     assert (code, changed) == (2, 0)
     assert words in output
     assert not install.target.exists()
+
+
+def test_a_file_of_the_controller_is_held_against_its_checksum(install: Install) -> None:
+    path, wrong = install.wanted["url"].removeprefix("file://"), "0" * 64
+    code, output, changed = install.run(url=path, sha256=wrong)
+    assert (code, changed) == (2, 0)
+    assert f"{path} has sha256 {install.wanted['sha256']}, and redis_sha256 is {wrong}" in output
 
 
 def test_a_server_of_another_version_than_the_pinned_is_refused(install: Install, server: tuple[Path, str]) -> None:
