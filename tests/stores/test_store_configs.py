@@ -17,27 +17,25 @@ import redis
 from ansible_collections.benchfly.stores.plugins.module_utils import store_acl, store_dragonfly, store_redis
 from ansible_collections.benchfly.stores.plugins.module_utils.store_capacity import open_files
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import StoreSpec, parse
-from ansible_collections.benchfly.stores.plugins.module_utils.store_version import BINARIES, version_in
+from ansible_collections.benchfly.stores.plugins.module_utils.store_version import version_in
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from tests.stores.binaries import dragonfly, valkey_8
 from tests.stores.servers import free_port
 from tests.unit.store_cases import CASES
 
 pytestmark = pytest.mark.stores
 
-STANDIN = Path(__file__).parents[1] / "standins/dragonfly"
 # The word of the file -> the word of CONFIG GET, or what is another file there.
 ELSEWHERE = {"include", "aclfile", "dir", "dbfilename", "tls-cert-file", "tls-key-file"}
 USERS = {"shop": "on >shop-pw ~rq:[^q]* ~rq:queues ~rq:queue:shop:* +@all -@admin"}
 
 
 def binary_of(engine: str) -> str:
-    """The server of an engine; a stand-in for Dragonfly unless DRAGONFLY names one. Skips the test without any."""
-    given = os.environ.get("DRAGONFLY") or str(STANDIN) if engine == "dragonfly" else None
-    found = given or shutil.which(BINARIES[engine])
-    if not found:
-        pytest.skip(f"{BINARIES[engine]} is not installed")
-    return found
+    """The server of an engine; a stand-in for Dragonfly unless there is one. Skips the test without any."""
+    if engine == "redis":
+        return shutil.which("redis-server") or pytest.skip("redis-server is not installed")
+    return valkey_8() if engine == "valkey" else dragonfly()[0]
 
 
 def spec_of(engine: str, purpose: str, **given: Any) -> StoreSpec:
