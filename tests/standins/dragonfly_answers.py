@@ -24,7 +24,8 @@ local keys, limit = redis.call('KEYS', ARGV[1]), tonumber(ARGV[2])
 while #keys > limit do keys[#keys] = nil end
 return keys"""
 INFO = """
-local info = redis.call('INFO', unpack(ARGV, 2))
+local info = redis.call('INFO', unpack(ARGV, 3))
+info = string.gsub(info, 'tcp_port:0', 'tcp_port:' .. ARGV[2])
 info = string.gsub(info, 'redis_version:[^\\r]*', 'redis_version:7.4.0\\r\\ndragonfly_version:df-' .. ARGV[1])
 return (string.gsub(info, 'maxmemory_policy:allkeys%-lru', 'maxmemory_policy:eviction'))"""
 # Runs a script that may use the keys it declared and no others.
@@ -149,7 +150,7 @@ class Answers:
         if name == "KEYS" and len(arguments) == 1:
             return script(KEYS, arguments[0].decode("latin-1"), self.flags["keys_output_limit"])
         if name == "INFO":
-            return script(INFO, self.version, *(argument.decode() for argument in arguments))
+            return script(INFO, self.version, self.flags["port"], *(argument.decode() for argument in arguments))
         if name == "SCRIPT" and arguments[:1] and arguments[0].upper() == b"LOAD":
             self.scripts[hashlib.sha1(arguments[1]).hexdigest()] = arguments[1].decode()
         if name in ("EVAL", "EVALSHA") and arguments:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
+from ansible_collections.benchfly.stores.plugins.module_utils.store_version import version_in
 from demo.standin.environment import ensure_env
 from tests.stores.servers import free_port
 
@@ -79,15 +82,9 @@ def test_whoever_asks_the_server_learns_that_it_is_a_stand_in(tmp_path: Path) ->
     env = ensure_env().variables | {"DFLY_requirepass": "s3cret"}
     with subprocess.Popen([str(STANDIN), *arguments], cwd=tmp_path, env=env, stderr=subprocess.DEVNULL) as process:
         try:
-            with redis.Redis(port=port, password="s3cret", decode_responses=True) as client:
-                deadline = time.monotonic() + 10
-                while time.monotonic() < deadline:
-                    try:
-                        client.ping()
-                        break
-                    except redis.exceptions.ConnectionError:
-                        time.sleep(0.05)
+            with answering(port, password="s3cret") as client:
                 assert client.info("server")["executable"].endswith("/dragonfly-stand-in")
+                assert "dragonfly_version" not in client.info("server")
                 assert client.info("memory")["maxmemory_policy"] == "allkeys-lru"
                 with pytest.raises(redis.exceptions.ResponseError, match="unknown command"):
                     client.object("freq", "key")
@@ -122,3 +119,37 @@ def test_when_told_to_it_answers_as_the_real_server_was_recorded_to(tmp_path: Pa
         finally:
             process.terminate()
     assert process.returncode == 0
+
+
+def test_a_file_beside_it_names_the_version_that_it_stands_in_for(tmp_path: Path) -> None:
+    for part in (STANDIN, STANDIN.with_name("dragonfly_answers.py"), HELPFULL):
+        copied = tmp_path / part.relative_to(STANDIN.parents[1])
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(part, copied)
+    copy = tmp_path / "standins/dragonfly"
+    copy.with_name("version").write_text("1.39.2\n")
+    banner = subprocess.run([copy, "--version"], capture_output=True, text=True, check=True).stdout
+    assert version_in(banner, "dragonfly") == "1.39.2-stand-in"
+    port = free_port()
+    arguments = [f"--port={port}", "--bind=127.0.0.1", "--maxmemory=512mb", "--proactor_threads=2"]
+    with subprocess.Popen(
+        [copy, *arguments], cwd=tmp_path, env=ensure_env().variables, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            assert answering(port).info("server")["dragonfly_version"] == "df-v1.39.2-stand-in"
+        finally:
+            process.terminate()
+    assert process.returncode == 0
+
+
+def answering(port: int, **options: Any) -> redis.Redis:
+    """A client of the server there, as soon as it answers."""
+    client = redis.Redis(port=port, decode_responses=True, **options)
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            client.ping()
+            return client
+        except redis.exceptions.ConnectionError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
