@@ -38,6 +38,7 @@ test: export ANSIBLE_REMOTE_TEMP := $(CURDIR)/.benchfly/cache/ansible/tmp
 test: setup
 	@.venv/bin/pytest --ignore=tests/lint -k '$(TESTS)'
 
+# DRAGONFLY=its binary takes the stand-in's place, with DRAGONFLY_OLDER=an older one to go back to.
 # FLEET_TESTS="not ubuntu" leaves out the tests with that word in their names, as pytest's -k does.
 fleet-test: setup
 	@.venv/bin/pytest -m fleet -k '$(FLEET_TESTS)'

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import tarfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from tests.fleet.conftest import ROOT
+from tests.fleet import servers as releases
 from tests.fleet.hosts import Fleet, Host
-from tests.fleet.hosts.processes import wait_until
+from tests.fleet.playbooks import Done, Playbooks
+from tests.stores.binaries import Binary, packaged
 
 pytestmark = pytest.mark.fleet
 
@@ -31,31 +25,15 @@ HOSTS = {"store1": "debian-13"}
 PASSWORD = "s3cr%t-$PW!"
 PORTS = {"redis": 6380, "valkey": 6381}
 KEYS = 500
-DROP_IN = "store-valkey-queue.service.d/benchfly-version.conf"
+DROP_IN = "/run/systemd/system/store-valkey-queue.service.d/benchfly-version.conf"
 # What is installed, the units, and the packages that are there: what a refusal and a removal leave alone.
 STATE = r"""
 find /opt /etc/systemd/system /etc/apt /var/lib/benchfly -not -path '/opt/test*' -printf '%p %y %m %l\n' | sort
 dpkg-query --show --showformat '${Package} ${Version} ${db:Status-Abbrev}\n'
 """
-# The servers of older and newer releases, as their packages have them; 7.0.15 and 8.0.1 are of Debian 12.
-FETCH = r"""
-set -e
-mkdir -p /opt/test/lists/partial && cd /opt/test
-mirror=$(grep -o 'http://[^ ]*/debian ' /etc/apt/sources.list | head -n 1)
-key='[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]'
-for suite in bookworm bookworm-backports trixie; do echo "deb $key $mirror $suite main"; done > sources.list
-options='-o Dir::Etc::SourceList=/opt/test/sources.list -o Dir::Etc::SourceParts=/dev/null
-  -o Dir::State::Lists=/opt/test/lists -o APT::Sandbox::User=root'
-apt-get $options update
-apt-get $options download redis-tools=5:7.0.* redis-tools=5:8.0.* valkey-tools=8.0.*
-for package in *.deb; do
-  name=${package%%-*} version=$(dpkg-deb --field "$package" Version | sed 's/^5://; s/[-+].*//')
-  dpkg-deb --extract "$package" unpacked
-  cp unpacked/usr/bin/$name-check-rdb $name-server-$version
-  rm -r unpacked
-done
-apt-get install --yes --no-install-recommends libatomic1 libjemalloc2 liblzf1
-"""
+# Suite of Debian and its package of tools, which has the server too; each runs on Debian 13 with these libraries.
+SERVERS = [("bookworm", "redis-tools"), ("trixie", "redis-tools"), ("bookworm-backports", "valkey-tools")]
+LIBRARIES = "apt-get -qq install -y --no-install-recommends libatomic1 libjemalloc2 liblzf1 >/dev/null"
 # A package as a vendor would make it, with a unit that it enables.
 PACK = r"""
 set -e
@@ -90,67 +68,29 @@ INSTALL = """
 
 
 @dataclass
-class Done:
-    """One run of a playbook."""
-
-    code: int
-    output: str
-
-    @property
-    def words(self) -> str:
-        return " ".join(self.output.split())
-
-    @property
-    def changed(self) -> set[str]:
-        """Tasks that changed something."""
-        found, task = set(), ""
-        for line in self.output.splitlines():
-            match = re.match(r"(?:TASK|RUNNING HANDLER) \[(?:[\w.]+ : )?(.*)\] \*", line)
-            task = match.group(1) if match else task
-            if re.match(r"changed: \[store1\]", line):
-                found.add(task)
-        return found
-
-    def report(self, verb: str) -> dict[str, Any]:
-        text = self.output.partition("\tRUN: ")[2]
-        return dict(json.loads(text[: text.index("\n\n")])[verb])
-
-
-@dataclass
 class Servers:
     """One queue store of each of two engines; `variables` is what the operator says of their servers."""
 
-    fleet: Fleet
+    playbooks: Playbooks
     host: Host
-    folder: Path
+    binaries: dict[str, Binary]  # engine and version -> the server
     variables: dict[str, Any] = field(default_factory=dict)
 
     def play(self, verb: str, *engines: str, words: tuple[str, ...] = (), **variables: Any) -> Done:
-        return self.run(ROOT / f"playbooks/{verb}.yml", *words, **self.said(*engines, **variables))
+        return self.playbooks.verb(verb, self.said(*engines, **variables), *words)
 
     def said(self, *engines: str, **variables: Any) -> dict[str, Any]:
+        """The inventory with a store of each of these engines."""
         stores = {
             f"{engine}-queue": {"engine": engine, "purpose": "queue", "port": PORTS[engine], "memory": "64mb",
                                 "password": PASSWORD}
             for engine in engines
         }  # fmt: skip
-        return {**self.variables, **variables, "stores": stores}
-
-    def killed(self, verb: str, engine: str, sign: str, **variables: Any) -> None:
-        """Run a playbook, and kill its controller as soon as the host has the file `sign`."""
-        argv, env = self.command(ROOT / f"playbooks/{verb}.yml", **self.said(engine, **variables))
-        with subprocess.Popen(
-            self.fleet.in_controller(argv), env=env, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL
-        ) as controller:
-            try:
-                there = wait_until(lambda: self.host.exec(["test", "-e", sign], check=False).returncode == 0, 120)
-            finally:
-                os.killpg(controller.pid, signal.SIGKILL)
-        assert there
+        return {"stores": {"hosts": {"store1": {**self.variables, **variables, "stores": stores}}}}
 
     def install(self, engine: str, tasks_from: str = "main", **said: Any) -> Done:
         """The role store_install alone, with what the operator said in the engine's variables and `said`."""
-        playbook = self.folder / "install.yml"
+        playbook = self.playbooks.folder / "install.yml"
         playbook.write_text(INSTALL)
         wanted = {"method": "none", "version": "", "url": "", "sha256": "", "binary": "", "packages": [],
                   "repository": {}}  # fmt: skip
@@ -158,22 +98,11 @@ class Servers:
             if name.startswith(f"{engine}_"):
                 wanted[name.partition("_")[2].replace("install", "method")] = value
         given = {"store_install_engine": engine, "store_install_stores": {}, "store_install_wanted": wanted}
-        return self.run(playbook, tasks_from=tasks_from, **given)
+        return self.playbooks.run(playbook, {"stores": {"hosts": {"store1": {**given, "tasks_from": tasks_from}}}})
 
-    def run(self, playbook: Path, *words: str, **variables: Any) -> Done:
-        argv, env = self.command(playbook, *words, **variables)
-        done = self.fleet.controller(argv, cwd=ROOT, env=env, timeout=300)
-        (self.folder / f"{time.monotonic_ns()}-{playbook.stem}.log").write_text(done.stdout + done.stderr)
-        return Done(done.returncode, done.stdout + done.stderr)
-
-    def command(self, playbook: Path, *words: str, **variables: Any) -> tuple[list[str | Path], dict[str, str]]:
-        """The command that runs a playbook, and its environment."""
-        inventory = self.folder / "stores.yml"
-        inventory.write_text(yaml.safe_dump({"stores": {"hosts": {"store1": variables}}}))
-        argv: list[str | Path] = [Path(sys.executable).parent / "ansible-playbook", "-i", self.fleet.inventory_file]
-        env = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_SHOW_CUSTOM_STATS": "1"}
-        env |= {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
-        return [*argv, "-i", inventory, playbook, *words], env
+    def archive(self, engine: str, version: str) -> dict[str, str]:
+        """The variables that ask for a release, which lies on the controller."""
+        return releases.archive(self.playbooks.folder, engine, self.binaries[f"{engine}-{version}"])
 
     def sh(self, script: str, **env: str) -> str:
         return self.host.exec(["env", *(f"{name}={value}" for name, value in env.items()), "sh", "-c", script]).stdout
@@ -197,24 +126,6 @@ class Servers:
     def pid(self, engine: str) -> str:
         return self.sh(f"systemctl show -P MainPID store-{engine}-queue").strip()
 
-    def archive(self, engine: str, version: str, server: bytes) -> dict[str, str]:
-        """A release as a tar file on the controller, and the variables that ask for it."""
-        path = self.folder / f"{engine}-{version}.tar.gz"
-        with tarfile.open(path, "w:gz") as tar:
-            member = tarfile.TarInfo(f"{engine}-{version}/bin/{engine}-server")
-            member.size, member.mode, member.uid = len(server), 0o755, 1000
-            tar.addfile(member, io.BytesIO(server))
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        said = {"install": "archive", "version": version, "url": str(path), "sha256": sha256}
-        return {f"{engine}_{name}": value for name, value in said.items()}
-
-    def server(self, engine: str, version: str) -> bytes:
-        """The server that the host has unpacked."""
-        copied = subprocess.run(
-            self.host.exec_command(["cat", f"/opt/test/{engine}-server-{version}"]), capture_output=True, check=True
-        )
-        return copied.stdout
-
 
 @contextmanager
 def served(fleet: Fleet, folder: Path) -> Iterator[str]:
@@ -230,9 +141,13 @@ def served(fleet: Fleet, folder: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def servers(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Servers:
-    servers = Servers(fleet, fleet["store1"], tmp_path_factory.mktemp("install"))
-    servers.sh(FETCH)
-    servers.sh("cd /opt/test && dpkg-deb --extract redis-tools*5%3a7*.deb cli && cp cli/usr/bin/redis-cli .")
+    binaries = {}
+    for suite, package in SERVERS:
+        binary = packaged(suite, package)
+        binaries[f"{package.partition('-')[0]}-{binary.version}"] = binary
+    servers = Servers(Playbooks(fleet, tmp_path_factory.mktemp("install")), fleet["store1"], binaries)
+    servers.sh(LIBRARIES)
+    releases.put(servers.host, binaries["redis-7.0.15"].path.with_name("redis-cli"), "/opt/test/redis-cli")
     return servers
 
 
@@ -242,9 +157,10 @@ def vendor(servers: Servers) -> dict[str, Any]:
     if not shutil.which("gpg"):
         pytest.skip("gpg is not installed")
     for version in ("7.0.15", "8.0.2"):
+        releases.put(servers.host, servers.binaries[f"redis-{version}"].path, f"/opt/test/redis-server-{version}")
         servers.sh(PACK, FILE=f"redis-server-{version}", BINARY="redis-server", VERSION=version)
     release = servers.sh(INDEX)
-    home = servers.folder / "gpg"
+    home = servers.playbooks.folder / "gpg"
     home.mkdir(mode=0o700)
     gpg = ["gpg", "--homedir", str(home), "--batch", "--passphrase", "", "--quiet"]
     try:
@@ -253,7 +169,7 @@ def vendor(servers: Servers) -> dict[str, Any]:
         key = subprocess.run([*gpg, "--armor", "--export"], capture_output=True, text=True, check=True)
     finally:
         subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
-    (servers.folder / "vendor.asc").write_text(key.stdout)
+    (servers.playbooks.folder / "vendor.asc").write_text(key.stdout)
     subprocess.run(
         servers.host.exec_command(["tee", "/opt/test/repository/InRelease"]),
         input=signed.stdout, text=True, stdout=subprocess.DEVNULL, check=True,
@@ -266,22 +182,18 @@ def vendor(servers: Servers) -> dict[str, Any]:
             "uris": "file:/opt/test/repository",
             "suites": "./",
             "components": "",
-            "key": str(servers.folder / "vendor.asc"),
+            "key": str(servers.playbooks.folder / "vendor.asc"),
         },
     }
 
 
 def test_a_file_with_another_checksum_is_refused_and_leaves_nothing(fleet: Fleet, servers: Servers) -> None:
     before = servers.state
-    asked = servers.archive("redis", "7.0.15", b"not a server")
-    wrong = "0" * 64
-    local = servers.install("redis", **{**asked, "redis_sha256": wrong})
-    assert local.code == 2
-    assert f"has sha256 {asked['redis_sha256']}, and redis_sha256 is {wrong}" in local.words
-    with served(fleet, servers.folder) as url:
-        there = {"redis_url": f"{url}/redis-7.0.15.tar.gz"}
-        remote = servers.install("redis", **{**asked, **there, "redis_sha256": wrong})
-    assert remote.code == 2 and "checksum" in remote.words
+    asked = servers.archive("redis", "7.0.15")
+    with served(fleet, servers.playbooks.folder) as url:
+        wrong = {"redis_url": f"{url}/redis-7.0.15.tar.gz", "redis_sha256": "0" * 64}
+        refused = servers.install("redis", **{**asked, **wrong})
+    assert refused.code == 2 and "checksum" in refused.words
     assert servers.state == before
 
 
@@ -308,21 +220,18 @@ def test_an_upgrade_takes_a_snapshot_and_keeps_the_data(servers: Servers) -> Non
     servers.fill("redis")
     pid = servers.pid("redis")
     planned = servers.play("upgrade", "redis", redis_version="8.0.2", words=("--check",))
-    assert planned.code == 0 and planned.changed == set(), planned.output
+    assert planned.code == 0 and planned.changed("store1") == [], planned.output
     assert "redis-queue goes from redis 7.0.15 to 8.0.2, in about" in planned.words
     assert servers.pid("redis") == pid
     done = servers.play("upgrade", "redis", redis_version="8.0.2")
     assert done.code == 0, done.output
-    moved = done.report("upgrade")["redis-queue"]
+    moved = done.stats("upgrade")["redis-queue"]
     assert (moved["from"], moved["to"], moved["keys"]) == ("7.0.15", "8.0.2", KEYS)
     assert 0 < moved["seconds"] < 5
     assert servers.version("redis") == "8.0.2"
     assert "appendonlydir" in servers.sh(f"ls {moved['snapshot']}")
     assert servers.sh("head -c 9 /var/lib/benchfly/redis-queue/snapshot-7.0.15/appendonlydir/*.base.rdb") == "REDIS0010"
     servers.variables["redis_version"] = "8.0.2"
-    pid = servers.pid("redis")
-    assert servers.play("deploy", "redis").changed == set()
-    assert servers.pid("redis") == pid
 
 
 def test_data_that_could_not_be_read_do_not_go_back(servers: Servers) -> None:
@@ -335,21 +244,21 @@ def test_data_that_could_not_be_read_do_not_go_back(servers: Servers) -> None:
 
 
 def test_a_server_that_does_not_run_is_taken_back(servers: Servers) -> None:
-    broken = b'#!/bin/sh\n[ "$1" = --version ] && exec echo "Redis server v=8.0.9 sha=0"\nexit 1\n'
+    broken = {"redis-server": b'#!/bin/sh\n[ "$1" = --version ] && exec echo "Redis server v=8.0.9 sha=0"\nexit 1\n'}
     start = time.monotonic()
-    failed = servers.play("upgrade", "redis", **servers.archive("redis", "8.0.9", broken))
+    failed = servers.play("upgrade", "redis", **releases.pack(servers.playbooks.folder, "redis", "8.0.9", broken))
     assert failed.code == 2 and time.monotonic() - start < 90
     assert "It runs on 8.0.2 again" in failed.words
     assert servers.version("redis") == "8.0.2"
     assert servers.ask("redis", "DBSIZE") == str(KEYS)
-    assert servers.play("deploy", "redis").changed == set(), "as before"
+    assert servers.play("deploy", "redis").changed("store1") == [], "as before"
 
 
 def test_the_distribution_gives_a_server_whose_own_instance_never_runs(servers: Servers) -> None:
     announced = servers.play("deploy", "valkey", words=("--check",))
     done = servers.play("deploy", "valkey")
     assert done.code == 0, done.output
-    assert announced.changed == done.changed
+    assert announced.changed("store1") == done.changed("store1")
     assert servers.version("valkey").startswith("8.1.")
     assert servers.sh("systemctl is-enabled valkey-server.service || true") == "masked\n"
     assert servers.sh("ss --listening --tcp --no-header --numeric 'sport = 6379'") == ""
@@ -359,14 +268,14 @@ def test_a_downgrade_keeps_data_that_can_be_read(fleet: Fleet, servers: Servers)
     servers.fill("valkey")
     newer = servers.version("valkey")
     servers.ask("valkey", "SAVE")
-    older = servers.archive("valkey", "8.0.1", servers.server("valkey", "8.0.1"))
-    with served(fleet, servers.folder) as url:
+    older = servers.archive("valkey", "8.0.1")
+    with served(fleet, servers.playbooks.folder) as url:
         older["valkey_url"] = f"{url}/valkey-8.0.1.tar.gz"
-        servers.killed("downgrade", "valkey", f"/run/systemd/system/{DROP_IN}", **older)
+        servers.playbooks.killed("downgrade", servers.said("valkey", **older), servers.host, DROP_IN)
         assert servers.ask("valkey", "DBSIZE") == str(KEYS), "it runs, on whichever version"
         done = servers.play("downgrade", "valkey", **older)
     assert done.code == 0, done.output
-    assert done.report("downgrade")["valkey-queue"]["from"] == newer
+    assert done.stats("downgrade")["valkey-queue"]["from"] == newer
     assert (servers.version("valkey"), servers.ask("valkey", "DBSIZE")) == ("8.0.1", str(KEYS))
     assert servers.sh("head -c 9 /var/lib/benchfly/valkey-queue/snapshot-*/dump.rdb") == "REDIS0011"
     servers.variables |= older
@@ -392,10 +301,8 @@ def test_a_package_by_path(servers: Servers) -> None:
 
 
 def test_what_was_installed_goes_and_nothing_else(servers: Servers) -> None:
-    servers.sh("systemctl disable --now store-redis-queue store-valkey-queue")
-    for engine in PORTS:
-        removed = servers.install(engine, "remove")
-        assert removed.code == 0, removed.output
+    removed = servers.play("remove", *PORTS, words=("-e", "store_service_remove_data=true"))
+    assert removed.code == 0, removed.output
     left = servers.sh("ls -d /opt/benchfly /etc/apt/keyrings/* /etc/apt/sources.list.d/* 2>/dev/null || true")
     assert left == ""
     assert servers.sh("find /etc/systemd -name '*redis-server*' -o -name '*valkey-server*'") == ""

