@@ -8,7 +8,6 @@ The processor's time is told too, controller and hosts together: other work on t
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import resource
@@ -24,6 +23,7 @@ from statistics import median
 import yaml
 from demo.standin.environment import ensure_env
 from tests.fleet.hosts import Fleet, reason_not_possible
+from tests.perf.figures import keep
 from tests.stores.servers import free_port
 from tests.stores.supervised import supervisord
 
@@ -147,16 +147,10 @@ def cpu_seconds() -> float:
 
 
 def main() -> None:
-    figures: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as folder:
         reason = reason_not_possible("debian-13")
-        figures["one host"] = {"skipped": reason} if reason else one_host(Path(folder))
-    for count in FLEETS:
-        figures[f"{count} hosts"] = many_hosts(count)
-    text = json.dumps(figures, indent=1)
-    (ROOT / ".benchfly").mkdir(exist_ok=True)
-    (ROOT / ".benchfly/perf-converge.json").write_text(text + "\n")
-    sys.stdout.write(text + "\n")
+        one = {"skipped": reason} if reason else one_host(Path(folder))
+    keep("converge", {"one": one, "fleets": {str(count): many_hosts(count) for count in FLEETS}})
 
 
 if __name__ == "__main__":

@@ -198,7 +198,34 @@ password of the stores: {ours}. `ansible-inventory --list` with the plugin alone
 {figures["rounds"]} turns: {figures["ratio"]}."""
 
 
+def converge(figures: dict[str, Any]) -> str:
+    """One host against the peer's role, and what each host of a fleet costs."""
+    one = figures["one"]
+    sides = {"geerlingguy.redis": "peer", "benchfly": "benchfly"}
+    cells = [
+        [name, f"{one[side]['seconds']:.1f} s", one[side]["tasks"], one[side]["connections"]]
+        for name, side in sides.items()
+        if side in one
+    ]
+    ratio = f" The ratio of the two is {one['ratio']}." if one.get("ratio") else ""
+    fleets = [
+        [count, f"{row['seconds']:.0f} s", f"{row['seconds_per_host']:.2f} s", f"{row['cpu_seconds_per_host']:.2f} s"]
+        for count, row in figures["fleets"].items()
+    ]
+    return f"""## A converge that changes nothing: `make perf PERF=converge`
+
+{machine(figures)} One store host (Debian 13, over SSH) with one store; the peer is the most used role for Redis, which
+configures, installs and starts one server. Medians of interleaved rounds.{ratio}
+
+{table(["", "wall", "tasks", "commands over SSH"], cells) if cells else one["skipped"]}
+Fleets are this machine under as many names, each with a store under one supervisord; 20 forks. The processor's time is
+that of controller and hosts together, which other work on the machine changes little.
+
+{table(["hosts", "wall", "wall for each", "processor for each"], fleets)}"""
+
+
 SECTIONS: dict[str, Callable[[Any], str]] = {
+    "perf-converge": converge,
     "perf-cutover": cutover,
     "perf-sweep": sweep,
     "perf-stops": stops,
