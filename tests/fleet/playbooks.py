@@ -19,7 +19,7 @@ from tests.fleet.conftest import ROOT
 from tests.fleet.hosts import Fleet, Host
 from tests.fleet.hosts.processes import wait_until
 
-TIMEOUT = 300  # seconds of one run
+TIMEOUT = 600  # seconds of one run
 ENVIRONMENT = {
     "ANSIBLE_NOCOLOR": "1",
     "ANSIBLE_FORCE_COLOR": "0",
