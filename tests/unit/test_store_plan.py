@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.benchfly.stores.plugins.filter import stores as filters
@@ -13,6 +18,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_plan import 
     url,
 )
 
+ROOT = Path(__file__).parents[2]
 CACHE = {"engine": "redis", "purpose": "cache", "port": 13000, "memory": "1gb"}
 QUEUE = {"engine": "redis", "purpose": "queue", "port": 11000, "memory": "1gb"}
 HOST = {"inventory_hostname": "store1", "ansible_host": "10.0.0.5"}
@@ -101,6 +107,24 @@ def test_a_store_is_found_by_name_in_the_fleet():
         filters.store_url("shop-cahce", groups, hostvars)
     with pytest.raises(AnsibleFilterError, match="Declared are: none"):
         filters.store_url("shop-cache", {}, hostvars)
+
+
+def test_no_filter_loads_redis_py():
+    """Each process of a playbook may load every filter module, and redis-py alone takes longer than all of them."""
+    modules = sorted(path.stem for path in (ROOT / "plugins/filter").glob("*.py"))
+    code = f"import sys\nfrom ansible_collections.benchfly.stores.plugins.filter import {', '.join(modules)}\n"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}print('redis' in sys.modules)"],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "collections")}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert len(modules) > 5 and done.stdout == "False\n"
+
+
+def test_engines_are_named_once_and_none_is_passed_over():
+    valkey = {**CACHE, "engine": "valkey"}
+    assert filters.store_engines({"one": valkey, "two": QUEUE, "three": valkey}) == ["valkey", "redis"]
+    assert filters.store_engines({"nameless": {"port": 1}, "text": "redis"}) == [""], "for the checks to refuse"
+    assert filters.store_engines({}) == []
 
 
 def test_filters_refuse_with_every_problem():
