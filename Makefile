@@ -59,7 +59,7 @@ evidence: setup
 tuning-evidence: setup
 	@.venv/bin/python -m tests.tuning $(TOPICS) $(EVIDENCE)
 
-# PERF=sweep takes one of them alone; ROUNDS says how often.
+# PERF=sweep takes one of them alone; ROUNDS says how often, HOSTS="20 100" with how many hosts one converges.
 PERF ?= converge cutover sweep stops
 perf: setup
 	@for topic in $(PERF); do .venv/bin/python -m tests.perf.$$topic || exit 1; done

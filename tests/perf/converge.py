@@ -30,7 +30,7 @@ from tests.stores.supervised import supervisord
 ROOT = Path(__file__).parents[2]
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 ROUNDS = 5
-FLEETS = (20, 100)
+FLEETS = [int(count) for count in os.environ.get("HOSTS", "20 100").split()]
 PEER = "geerlingguy.redis"
 ENVIRONMENT = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
 
