@@ -81,8 +81,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import Bench, BenchError, replace_file
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import JOURNAL, Journal
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import BENCH, release_of
-from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import NO, NOTE
 from ansible_collections.benchfly.stores.plugins.module_utils.gate.release import findings
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.verdicts import NO, NOTE
 from ansible_collections.benchfly.stores.plugins.module_utils.helm_release import ReleaseMove, bring_files
 from ansible_collections.benchfly.stores.plugins.module_utils.journal_copy import JournalCopy
 from ansible_collections.benchfly.stores.plugins.module_utils.kubernetes import Release

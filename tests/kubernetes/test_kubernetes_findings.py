@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import BenchError
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal
-from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import NO
 from ansible_collections.benchfly.stores.plugins.module_utils.gate.release import findings
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.verdicts import NO
 from ansible_collections.benchfly.stores.plugins.module_utils.helm_release import chart_of
 from ansible_collections.benchfly.stores.plugins.module_utils.journal_copy import JournalCopy
 from ansible_collections.benchfly.stores.plugins.module_utils.kubernetes import (

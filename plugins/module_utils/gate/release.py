@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import redact
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import library_version
 from ansible_collections.benchfly.stores.plugins.module_utils.gate.bench import Finding
-from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import NO, NOTE
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.verdicts import NO, NOTE
 from ansible_collections.benchfly.stores.plugins.module_utils.helm_release import (
     BENCH_PATH,
     consumers,
