@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ import pytest
 from ansible_collections.benchfly.stores.plugins.filter import schedules
 from ansible_collections.benchfly.stores.plugins.module_utils.schedule_spec import KEYS, parse
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import SpecError
+from rich.console import Console
 
 from benchfly.cli.plan import schedule_plan
 from benchfly.errors import InventoryError, RefusedError
 from benchfly.fleet.loader import load
+from benchfly.fleet.table import fleet_table
 from benchfly.schedule import settings
 
 GOOD = {"calendar": "Mon..Fri 02:30", "stores": ["reference", "shop-cache"]}
@@ -82,7 +85,9 @@ def test_the_fleet_knows_its_schedules_and_tells_no_secret(tmp_path: Path) -> No
     (schedule,) = fleet.schedules["admin"]
     assert schedule.notify == (SECRET,)
     assert "token" not in json.dumps(fleet.as_dict(), default=str)
-    schedule_plan(fleet, [])
+    text = io.StringIO()
+    Console(width=200, file=text).print(schedule_plan(fleet, []), fleet_table(fleet))
+    assert text.getvalue().count("Mon..Fri 02:30") == 2 and "token" not in text.getvalue()
 
 
 def test_an_unknown_store_is_a_problem_of_the_inventory(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from rich.console import RenderableType
 
 from benchfly.errors import RefusedError
 from benchfly.fleet.model import Bench, Fleet
-from benchfly.fleet.table import plain_table, stores_table
+from benchfly.fleet.table import plain_table, schedules_table, stores_table
 
 _COLUMNS = ("Bench", "Hosts", "Moves", "From", "To")
 
@@ -63,17 +63,12 @@ def deploy_hosts(fleet: Fleet, benches: Sequence[Bench]) -> list[str]:
 
 def schedule_plan(fleet: Fleet, benches: Sequence[Bench]) -> RenderableType:
     """What is run when, on which control host. Raises RefusedError when there is nothing to install or to remove."""
-    rows = [
-        (host, one.name, one.calendar, ", ".join(one.stores), one.workload, ", ".join(one.blackout))
-        for host, schedules in fleet.schedules.items()
-        for one in schedules
-    ]
     if not fleet.schedules:
         raise RefusedError(
             "There is no control host. Put the host that is to run benchmarks into the group `control`, and give it "
             "benchmark_schedules."
         )
-    return plain_table(("Host", "Schedule", "When", "Stores", "Workload", "Never in"), rows)
+    return schedules_table(fleet.schedules)
 
 
 def changed_hosts(fleet: Fleet, benches: Sequence[Bench]) -> list[str]:

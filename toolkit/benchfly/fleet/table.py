@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from ansible_collections.benchfly.stores.plugins.module_utils.schedule_spec import Schedule
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import MIB
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -19,6 +20,8 @@ def fleet_table(fleet: Fleet) -> RenderableType:
         parts += [stores_table(fleet.stores.values()), ""]
     if fleet.benches:
         parts += [_benches_table(fleet.benches.values()), ""]
+    if any(fleet.schedules.values()):
+        parts += [schedules_table(fleet.schedules), ""]
     generators = ", ".join(fleet.load_generators) or "this machine"
     return Group(*parts, Text(f"Load is made by {generators}."))
 
@@ -39,6 +42,16 @@ def stores_table(stores: Iterable[Store]) -> Table:
         for store in stores
     ]
     return plain_table(columns, rows)
+
+
+def schedules_table(schedules: Mapping[str, Sequence[Schedule]]) -> Table:
+    """What is benchmarked when, on which control host."""
+    rows = [
+        (host, one.name, one.calendar, ", ".join(one.stores), one.workload, ", ".join(one.blackout))
+        for host, found in schedules.items()
+        for one in found
+    ]
+    return plain_table(("Control host", "Schedule", "When", "Stores", "Workload", "Never in"), rows)
 
 
 def size(number: int) -> str:
