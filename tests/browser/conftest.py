@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,20 @@ const shown = [...document.querySelectorAll('figure > div')].map(each => getComp
 const page = document.documentElement.scrollWidth;
 parent.document.title = `${innerWidth} ${page} ${wide.length} ${shown.join(' ')}`;
 </script>"""
+
+
+def looked(chromium: Chromium, page: Path, folder: Path, scheme: str, width: str, height: int) -> Any:
+    """Which pixels of the page are ink, in a window of that height; its paper is as light as the scheme says."""
+    from matplotlib import image
+
+    shot = folder / f"{scheme}-{width}.png"
+    light = f"--blink-settings=preferredColorScheme={SCHEMES[scheme]}"
+    chromium(f"--window-size={WIDTHS[width]},{height}", light, f"--screenshot={shot}", page.as_uri())
+    pixels = image.imread(shot)[:, :, :3].mean(axis=2)
+    assert pixels.shape == (height, WIDTHS[width])
+    paper = pixels[0, 0]
+    assert paper > 0.9 if scheme == "light" else paper < 0.15
+    return abs(pixels - paper) > 0.5
 
 
 def measured(chromium: Chromium, page: Path, folder: Path, width: int) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.browser.conftest import SCHEMES, WIDTHS, Chromium, measured
+from tests.browser.conftest import SCHEMES, WIDTHS, Chromium, looked, measured
 
 from benchfly.benchmark import METRICS
 from benchfly.report.history import history, render
@@ -17,7 +17,6 @@ from benchfly.schedule.findings import Outcome, facts, news
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed, so there is nothing to look at")
 pytest.importorskip("otava", reason="Apache Otava is not installed")
-from matplotlib import image
 
 START = datetime(2026, 5, 1, 2, 30, tzinfo=UTC)
 NIGHTS, FASTER, SLOWER = 180, 60, 170
@@ -71,17 +70,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_it_can_be_read(chromium: Chromium, page: Path, tmp_path: Path, scheme: str, width: str) -> None:
-    shot = tmp_path / f"history-{scheme}-{width}.png"
-    chromium(
-        f"--window-size={WIDTHS[width]},2600",
-        f"--blink-settings=preferredColorScheme={SCHEMES[scheme]}",
-        f"--screenshot={shot}",
-        page.as_uri(),
-    )
-    pixels = image.imread(shot)[:, :, :3].mean(axis=2)
-    paper = pixels[0, 0]
-    assert paper > 0.9 if scheme == "light" else paper < 0.15
-    inked = abs(pixels - paper) > 0.5
+    inked = looked(chromium, page, tmp_path, scheme, width, 2600)
     assert all(inked[start : start + 520].any() for start in range(0, 2600, 520)), "all the way down"
 
 

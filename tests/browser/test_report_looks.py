@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 from tests.browser import sample
-from tests.browser.conftest import SCHEMES, WIDTHS, Chromium, measured
+from tests.browser.conftest import SCHEMES, WIDTHS, Chromium, looked, measured
 
 from benchfly.report import render
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed, so there is nothing to look at")
-from matplotlib import image
 
 
 @pytest.fixture(scope="module")
@@ -25,18 +24,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_it_can_be_read(chromium: Chromium, page: Path, tmp_path: Path, scheme: str, width: str) -> None:
-    shot = tmp_path / f"{scheme}-{width}.png"
-    chromium(
-        f"--window-size={WIDTHS[width]},2000",
-        f"--blink-settings=preferredColorScheme={SCHEMES[scheme]}",
-        f"--screenshot={shot}",
-        page.as_uri(),
-    )
-    pixels = image.imread(shot)[:, :, :3].mean(axis=2)
-    assert pixels.shape == (2000, WIDTHS[width])
-    paper = pixels[0, 0]
-    assert paper > 0.9 if scheme == "light" else paper < 0.15
-    inked = abs(pixels - paper) > 0.5
+    inked = looked(chromium, page, tmp_path, scheme, width, 2000)
     assert 0.01 < inked.mean() < 0.25
     # All the way down, in every stripe of a fifth of the page.
     assert all(inked[start : start + 400].any() for start in range(0, 2000, 400))
