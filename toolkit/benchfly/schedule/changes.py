@@ -20,7 +20,7 @@ CONFIRMED = 3
 # What each look at one figure may claim of a history without a change: a look a day at a few figures of a few stores is
 # thousands of looks a year. Chosen with measured histories other than those of the evidence; see docs/schedule.md.
 ERROR_RATE = 1e-5
-_FAR = 5  # standard deviations, as the middle half of the runs show it
+_FAR = 4  # times what four of five runs are off their neighbours by at most
 _WINDOW = 50  # runs that are split at a time, as Otava does by default
 _MOST = 400  # runs that are looked at
 
@@ -54,7 +54,7 @@ def _calmed(logs: list[float]) -> list[float]:
     """
     around = [median(logs[max(0, place - 2) : place + 3]) for place in range(len(logs))]
     apart = [abs(value - middle) for value, middle in zip(logs, around, strict=True)]
-    far = _FAR * 1.4826 * median(apart) if apart else 0.0
+    far = _FAR * sorted(apart)[len(apart) * 4 // 5] if apart else 0.0
     return [middle if far < off else value for value, middle, off in zip(logs, around, apart, strict=True)]
 
 
