@@ -155,6 +155,8 @@ def name_of(line: str) -> str:
 def shown(value: object) -> str:
     if value is None:
         return "none given"
+    if isinstance(value, bool):
+        return code(str(value).lower())
     if isinstance(value, Mapping):
         return code(", ".join(f"{name}: {rules}" for name, rules in value.items()))
     return code(str(value))

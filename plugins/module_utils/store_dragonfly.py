@@ -53,8 +53,6 @@ RQ_EMPTY_SHA = "0f72f97be1eabbfce0148fd466da8c4ad73236fe"
 # Frappe clears a site's cache with one KEYS and one UNLINK of all it found; the defaults cut KEYS at 8192, in silence.
 KEYS_AT_ONCE = 1_000_000
 
-# As many fields as Redis keeps in one piece.
-_COMPACT_FIELDS = 128
 # A subscriber that does not read holds up whoever publishes, which for Frappe is a web request.
 _SLOW_SUBSCRIBER_MS = 5000
 
@@ -70,6 +68,12 @@ def problems(spec: StoreSpec) -> list[Problem]:
     if spec.eviction_samples is not None:
         reason = "has no like on Dragonfly, which looks at whole segments of its table"
         found.append(spec.problem("eviction_samples", reason, "Leave it out"))
+    if spec.hz is not None:
+        reason = "is not for change on Dragonfly, whose own help advises against it"
+        found.append(spec.problem("hz", reason, "Leave it out"))
+    if spec.active_defrag is not None:
+        reason = "cannot be chosen on Dragonfly, which puts its memory in order of itself"
+        found.append(spec.problem("active_defrag", reason, "Leave it out"))
     if spec.persistence == "aof":
         remedy = "Say snapshot, with max_loss 60 or more, or take redis or valkey"
         found.append(spec.problem("persistence", "does not exist on Dragonfly", remedy))
@@ -113,9 +117,9 @@ def flags(spec: StoreSpec, version: str, directory: str) -> list[tuple[str, str]
         *_eviction(spec),
         *_persistence(spec),
     ]
-    if spec.listpack_value is not None:
+    if spec.listpack_value is not None and spec.listpack_entries is not None:
         lines.append(("listpack_max_field_len", str(spec.listpack_value)))
-        lines.append(("listpack_max_bytes", str(spec.listpack_value * _COMPACT_FIELDS)))
+        lines.append(("listpack_max_bytes", str(spec.listpack_value * spec.listpack_entries)))
     if spec.purpose == "queue":
         lines.append(("lua_undeclared_keys_shas", RQ_EMPTY_SHA))
         lines.append(("pubsub_slow_subscriber_timeout_ms", str(_SLOW_SUBSCRIBER_MS)))

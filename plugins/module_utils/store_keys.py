@@ -13,6 +13,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_values impor
     Address,
     Choice,
     CpuSet,
+    Flag,
     Integer,
     Size,
     Text,
@@ -26,8 +27,10 @@ PERSISTENCES = ("none", "aof", "snapshot")
 
 # Dragonfly refuses to start with less (its own flag --maxmemory says so).
 DRAGONFLY_BYTES_PER_THREAD = 256 * MIB
+# As many fields as Redis itself keeps in one piece; more would make calls slow that look for one.
+LISTPACK_ENTRIES = 128
 
-Type = Union[Choice, Integer, Size, Address, Text, CpuSet, Users]
+Type = Union[Choice, Flag, Integer, Size, Address, Text, CpuSet, Users]
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,18 @@ KEYS = (
         "listpack_value",
         Integer(0, 65536, "bytes"),
         {"cache": 1024, "cache on dragonfly": None, "queue": 1024, "queue on dragonfly": None},
-        "Longest value with which a hash of up to 128 fields (sessions of a site, a job) is kept in compact form",
+        "Longest value with which a hash (sessions of a site, a job) is kept in compact form",
+    ),
+    Key(
+        "listpack_entries",
+        Integer(1, 65536),
+        {
+            "cache": LISTPACK_ENTRIES,
+            "cache on dragonfly": None,
+            "queue": LISTPACK_ENTRIES,
+            "queue on dragonfly": None,
+        },
+        "Most fields of a hash in compact form, in which each call reads through them; 128 where listpack_value is set",
     ),
     Key(
         "persistence",
@@ -131,6 +145,18 @@ KEYS = (
         Integer(1, 128),
         {"cache": 1, "cache on dragonfly": 2, "queue": 1},
         "Threads that serve clients; Dragonfly needs 256mb of memory for each",
+    ),
+    Key(
+        "hz",
+        Integer(1, 500),
+        {"cache": 10, "cache on dragonfly": None, "queue": 10, "queue on dragonfly": None},
+        "Rounds of background work a second, in which expired keys go",
+    ),
+    Key(
+        "active_defrag",
+        Flag(),
+        {"cache": False, "cache on dragonfly": None, "queue": False, "queue on dragonfly": None},
+        "Whether memory that became fragmented is put in order while it serves; not every build of a server can",
     ),
     Key("cpus", CpuSet(), None, "CPUs of the host that it may run on, and that no other store names; by default any"),
     Key("databases", Integer(1, 1024), 16, "Numbered databases; Frappe uses number 0"),

@@ -21,8 +21,6 @@ _REWRITE = [
     ("aof-use-rdb-preamble", "yes"),
     ("no-appendfsync-on-rewrite", "no"),
 ]
-# Redis's own; more would make calls slow that look for one field.
-_COMPACT_FIELDS = 128
 
 
 def problems(spec: StoreSpec) -> list[Problem]:
@@ -50,6 +48,8 @@ def directives(spec: StoreSpec, version: str) -> list[tuple[str, str]]:
         ("maxclients", str(spec.max_clients)),
         ("databases", str(spec.databases)),
         ("io-threads", str(spec.threads)),
+        ("hz", str(spec.hz)),
+        ("activedefrag", "yes" if spec.active_defrag else "no"),
         ("maxmemory", str(spec.memory)),
         ("maxmemory-policy", POLICIES.get(spec.eviction, spec.eviction)),
         *_compact_hashes(spec, version),
@@ -109,7 +109,7 @@ def _compact_hashes(spec: StoreSpec, version: str) -> list[tuple[str, str]]:
         return []
     form = "listpack" if numbers(version) >= [7] else "ziplist"
     return [
-        (f"hash-max-{form}-entries", str(_COMPACT_FIELDS)),
+        (f"hash-max-{form}-entries", str(spec.listpack_entries)),
         (f"hash-max-{form}-value", str(spec.listpack_value)),
     ]
 

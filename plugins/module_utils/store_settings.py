@@ -26,6 +26,7 @@ _LIVE_REDIS = frozenset(
         "hash-max-listpack-value",
         "hash-max-ziplist-entries",
         "hash-max-ziplist-value",
+        "hz",
         "lazyfree-lazy-eviction",
         "lazyfree-lazy-expire",
         "lazyfree-lazy-server-del",

@@ -14,6 +14,7 @@ from typing import Any
 from ansible_collections.benchfly.stores.plugins.module_utils.store_keys import (
     DRAGONFLY_BYTES_PER_THREAD,
     KEYS,
+    LISTPACK_ENTRIES,
     SECRET_KEYS,
     Key,
 )
@@ -62,6 +63,7 @@ class StoreSpec:
     eviction: str
     eviction_samples: int | None
     listpack_value: int | None
+    listpack_entries: int | None
     persistence: str
     max_loss: int | None
     bind: str
@@ -71,6 +73,8 @@ class StoreSpec:
     tls_cert_file: str | None
     tls_key_file: str | None
     threads: int
+    hz: int | None
+    active_defrag: bool | None
     cpus: str | None
     databases: int
     max_clients: int
@@ -158,6 +162,8 @@ def _default(key: Key, values: Mapping[str, Any]) -> Any:
         return None
     if key.name == "max_loss":
         return _MAX_LOSS[values["persistence"]]
+    if key.name == "listpack_entries" and values["listpack_value"] is not None:
+        return LISTPACK_ENTRIES
     if key.name == "threads":
         by_memory = values["memory"] // DRAGONFLY_BYTES_PER_THREAD if values["engine"] == "dragonfly" else default
         by_cpus = len(cpus_in(values["cpus"])) if values.get("cpus") else default
@@ -177,6 +183,8 @@ def _contradictions(spec: StoreSpec) -> list[Problem]:
         problems.append(spec.problem("eviction_samples", "has no meaning with eviction none", "Leave it out"))
     if spec.persistence == "none" and spec.max_loss is not None:
         problems.append(spec.problem("max_loss", "has no meaning with persistence none", "Leave it out"))
+    if spec.listpack_value is None and spec.listpack_entries is not None:
+        problems.append(spec.problem("listpack_entries", "has no meaning without listpack_value", "Give that as well"))
     if spec.password is None and not is_loopback(spec.bind):
         reason = "can be reached from other hosts without a password"
         problems.append(spec.problem("bind", reason, "Give the store a password, or bind it to 127.0.0.1"))

@@ -38,6 +38,23 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Flag:
+    """true or false, also in the other words that Ansible has for them."""
+
+    text = "true or false"
+    words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+    def read(self, value: object) -> bool:
+        word = str(value).lower()
+        if word not in self.words:
+            raise ValueError(value)
+        return self.words[word]
+
+    def remedy(self, value: object) -> str:
+        return "Say true or false"
+
+
+@dataclass(frozen=True)
 class Integer:
     """A whole number in a range, also as a string of digits (the command line gives strings)."""
 

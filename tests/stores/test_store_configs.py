@@ -106,7 +106,8 @@ def wait_for(client: redis.Redis, server: subprocess.Popen[bytes], log: Path) ->
         ("queue", {"persistence": "snapshot", "max_loss": 300}),
         (
             "cache",
-            {"eviction": "volatile-ttl", "eviction_samples": 7, "listpack_value": 300, "persistence": "aof",
+            {"eviction": "volatile-ttl", "eviction_samples": 7, "listpack_value": 300,
+             "listpack_entries": 200, "hz": 33, "persistence": "aof",
              "max_loss": 0, "threads": 2, "databases": 3, "max_clients": 77, "keepalive": 33, "idle_timeout": 99,
              "backlog": 111, "password": "pw%$", "acl": USERS},
         ),

@@ -49,7 +49,7 @@ def test_a_local_host_is_this_machine() -> None:
 def test_values_are_plain_types() -> None:
     fleet = load([str(DATA / "good")])
     spec = fleet.stores["shop-queue"].spec
-    assert {type(value) for value in vars(spec).values()} <= {str, int, type(None)}
+    assert {type(value) for value in vars(spec).values()} <= {str, int, bool, type(None)}
     assert type(fleet.benches["shop"].path) is str
     assert json.loads(json.dumps(fleet.as_dict()))["benches"]["shop"]["cache_store"] == "shop-cache"
 

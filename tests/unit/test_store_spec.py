@@ -19,17 +19,18 @@ def problems(given, name="shop"):
 @pytest.mark.parametrize(
     ("engine", "purpose", "expected"),
     [
-        ("redis", "cache", ("lru", 10, 1024, "none", None, 1)),
-        ("valkey", "cache", ("lru", 10, 1024, "none", None, 1)),
-        ("dragonfly", "cache", ("lru", None, None, "none", None, 2)),
-        ("redis", "queue", ("none", None, 1024, "aof", 1, 1)),
-        ("valkey", "queue", ("none", None, 1024, "aof", 1, 1)),
-        ("dragonfly", "queue", ("none", None, None, "snapshot", 60, 1)),
+        ("redis", "cache", ("lru", 10, 1024, 128, "none", None, 1, 10, False)),
+        ("valkey", "cache", ("lru", 10, 1024, 128, "none", None, 1, 10, False)),
+        ("dragonfly", "cache", ("lru", None, None, None, "none", None, 2, None, None)),
+        ("redis", "queue", ("none", None, 1024, 128, "aof", 1, 1, 10, False)),
+        ("valkey", "queue", ("none", None, 1024, 128, "aof", 1, 1, 10, False)),
+        ("dragonfly", "queue", ("none", None, None, None, "snapshot", 60, 1, None, None)),
     ],
 )
 def test_defaults_suit_the_purpose_and_the_engine(engine, purpose, expected):
     given = {"engine": engine, "purpose": purpose, "port": 1, "memory": 512 * 1024**2}
-    keys = ("eviction", "eviction_samples", "listpack_value", "persistence", "max_loss", "threads")
+    keys = ("eviction", "eviction_samples", "listpack_value", "listpack_entries", "persistence", "max_loss")
+    keys += ("threads", "hz", "active_defrag")
     same = {
         "bind": "127.0.0.1",
         "address": None,
