@@ -110,11 +110,8 @@ outputs:
   elements: dict
 """
 
-import multiprocessing
 import os
 import time
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from typing import Any
 
@@ -123,11 +120,9 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import store, trial
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.arguments import STORE, WORKLOAD
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import (
-    Generator,
     Load,
     Output,
     OutputError,
-    Program,
     Target,
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generators import (
@@ -135,6 +130,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generato
     NoGeneratorError,
     choose,
 )
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.play import play
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import (
     Workload,
     WorkloadError,
@@ -145,20 +141,6 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_resp import 
 
 class GoneError(Exception):
     """The store did not answer when the trial was to begin: to go on would be in vain."""
-
-
-def play(generator: Generator, program: Program, target: Target, workload: Workload, loads: list[Load]) -> list[Output]:
-    """Each load in a process of its own, all at once. Raises what one raises, and OutputError if one is killed."""
-    if len(loads) == 1:
-        return [generator.run(program, target, workload, loads[0])]
-    context, number = multiprocessing.get_context("fork"), len(loads)
-    try:
-        # What they used is counted when they are gone, with the block.
-        with ProcessPoolExecutor(number, context) as pool:
-            plays = [pool.submit(generator.run, program, target, workload, load) for load in loads]
-            return [each.result() for each in plays]
-    except BrokenProcessPool as error:
-        raise OutputError("a process that made load was killed") from error
 
 
 def measure(given: dict[str, Any], workload: Workload, target: Target, outputs: list[Output]) -> dict[str, Any]:

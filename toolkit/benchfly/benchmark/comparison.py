@@ -169,14 +169,18 @@ class Comparison:
         return f"{store} {done.format(f'{ratio.spread.median:.2f}')} {self.baseline} ({spread})."
 
 
-def compare(trials: Sequence[Trial], stores: Sequence[str], floors: Floors | None = None) -> Comparison:
-    """Compare the stores with the first of them. Invalid trials are left out, with the round they leave unpaired.
+def compare(
+    trials: Sequence[Trial], stores: Sequence[str], floors: Floors | None = None, only: Sequence[Metric] = ()
+) -> Comparison:
+    """Compare the stores with the first of them, by what the trials tell or by those metrics.
+
+    Invalid trials are left out, with the round they leave unpaired.
 
     The floor of a metric is what the stores' twins show; without twins, what is given in `floors`.
     """
-    known = {store: {**(floors or {}), **noise(trials, (stores[0], store))} for store in stores}
+    known = {store: {**(floors or {}), **noise(trials, (stores[0], store), only)} for store in stores}
     rows = []
-    for metric in metrics(trials):
+    for metric in only or metrics(trials):
         figures = {store: by_round(trials, store, metric) for store in stores}
         baseline = figures[stores[0]]
         for store in stores:
@@ -191,13 +195,13 @@ def metrics(trials: Sequence[Trial]) -> Sequence[Metric]:
     return (CAPACITY,) if any(trial.held is not None for trial in trials) else METRICS
 
 
-def noise(trials: Sequence[Trial], stores: Iterable[str]) -> dict[str, float]:
+def noise(trials: Sequence[Trial], stores: Iterable[str], only: Sequence[Metric] = ()) -> dict[str, float]:
     """What stores that were played twice a round differ from themselves by: the far end of that interval.
 
     Of two stores the mean of both differences, which is spread as the difference between the two is if they are equal.
     """
     floors = {}
-    for metric in metrics(trials):
+    for metric in only or metrics(trials):
         apart = [_apart(trials, store, metric) for store in dict.fromkeys(stores)]
         rounds = sorted(set.intersection(*(set(each) for each in apart)))
         found = estimate([fmean(each[number] for each in apart) for number in rounds])

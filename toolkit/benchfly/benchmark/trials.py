@@ -124,7 +124,7 @@ class Benchmark:
                 seconds=float(data["seconds"]),
                 seed=int(data["seed"]),
                 stores=tuple(_known(Server, server) for server in data["stores"]),
-                trials=_with_twins([_trial(trial) for trial in data["trials"]], int(data["seed"])),
+                trials=with_twins([_trial(trial) for trial in data["trials"]], int(data["seed"])),
                 outputs=tuple(
                     Output(tuple(output["command_lines"]), output["files"]) for output in data.get("outputs", [])
                 ),
@@ -204,7 +204,7 @@ def _lines(path: Path) -> list[Any]:
         raise ResultsError(f"{path} has a line that is no JSON: {error}") from error
 
 
-def _with_twins(trials: Sequence[Trial], seed: int) -> tuple[Trial, ...]:
+def with_twins(trials: Sequence[Trial], seed: int) -> tuple[Trial, ...]:
     """Where a store was played twice in a round, a lot (not the order, which may matter) says which one is the twin.
 
     In a search it was known from the beginning.

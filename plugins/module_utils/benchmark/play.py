@@ -1,0 +1,119 @@
+"""A workload played by several processes of one host, and one measurement of a store under some settings."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict
+from typing import Any
+
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import store, trial
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import (
+    Generator,
+    Load,
+    Output,
+    OutputError,
+    Program,
+    Target,
+)
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import Workload
+from ansible_collections.benchfly.stores.plugins.module_utils.store_resp import Connection, ReplyError
+
+_SETTLED = 5.0  # seconds in which a store has to have given back what was removed
+
+
+def play(
+    generator: Generator, program: Program, target: Target, workload: Workload, loads: Sequence[Load]
+) -> list[Output]:
+    """Each load in a process of its own, all at once. Raises what one raises, and OutputError if one is killed."""
+    if len(loads) == 1:
+        return [generator.run(program, target, workload, loads[0])]
+    context, number = multiprocessing.get_context("fork"), len(loads)
+    try:
+        # What they used is counted when they are gone, with the block.
+        with ProcessPoolExecutor(number, context) as pool:
+            plays = [pool.submit(generator.run, program, target, workload, load) for load in loads]
+            return [each.result() for each in plays]
+    except BrokenProcessPool as error:
+        raise OutputError("a process that made load was killed") from error
+
+
+def measure(
+    generator: Generator, program: Program, target: Target, workload: Workload, loads: Sequence[Load], shared: bool
+) -> dict[str, Any]:
+    """The data filled in anew, and each load played on it: `measurement` of each, `bytes_per_item`, and why it does
+    not count in `invalid`.
+
+    `shared`: others use the store too. Raises OSError, ReplyError, OutputError.
+    """
+    with store.connect(target) as connection:
+        store.remove(connection)
+        _settle(connection)
+        before = store.used_memory(connection)
+        store.fill(connection, workload, generator)
+        items = sum(family.items for family in workload.families)
+        taken = max(0, _settle(connection) - before) / max(1, items)
+    found: dict[str, Any] = {"measurements": [], "bytes_per_item": round(taken, 3), "invalid": []}
+    for load in loads:
+        counted = store.counters(target)
+        outputs = play(generator, program, target, workload, [load])
+        reading, _ = trial.measure(generator, {trial.name_of("here", 1, 1): outputs[0]})
+        errors = reading.measurement.errors
+        found["invalid"] += store.objections(counted, store.counters(target), errors, shared, workload.invalidated_by)
+        found["measurements"].append({**asdict(reading.measurement), "histogram": ""})
+    return found
+
+
+def change(target: Target, settings: Mapping[str, str]) -> None:
+    """Set what a store takes while it runs. Raises ReplyError that names what it refuses."""
+    with store.connect(target) as connection:
+        for name, value in settings.items():
+            try:
+                connection.call("CONFIG", "SET", name, value)
+            except ReplyError as error:
+                raise ReplyError(f"{name} cannot be {value}: {error}") from error
+
+
+def steps(
+    given: Sequence[Mapping[str, Any]],
+    generator: Generator,
+    program: Program,
+    target: Target,
+    workload: Workload,
+    load: Load,
+    shared: bool = False,
+) -> list[dict[str, Any]]:
+    """What each step came to, one after the other: its `live` settings, a closed loop, and where `rate` is given an
+    open one. A step that cannot be measured has its reason in `invalid`, and no measurement. Raises OSError.
+    """
+    found = []
+    for step in given:
+        began, rates = time.monotonic(), [0.0, *([step["rate"]] if step["rate"] else [])]
+        loads = [_at(load, rate, len(found)) for rate in rates]
+        try:
+            change(target, step["live"])
+            result = measure(generator, program, target, workload, loads, shared)
+        except (OutputError, ReplyError) as error:
+            result = {"measurements": [], "bytes_per_item": 0.0, "invalid": [str(error)]}
+        found.append({**result, "seconds": round(time.monotonic() - began, 3)})
+    return found
+
+
+def _at(load: Load, rate: float, number: int) -> Load:
+    return Load(load.seconds, load.clients, rate, load.expected, load.first, load.items, load.seed + number)
+
+
+def _settle(connection: Connection) -> int:
+    """Bytes in use once nothing moves any more: what was removed is given back in the background."""
+    deadline, last = time.monotonic() + _SETTLED, -1
+    while time.monotonic() < deadline:
+        info = connection.info()
+        used = int(info["used_memory"])
+        if used == last and info.get("lazyfree_pending_objects", "0") == "0":
+            return used
+        last = used
+        time.sleep(0.01)
+    return last

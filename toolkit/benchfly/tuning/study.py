@@ -1,0 +1,400 @@
+"""One search and its proof: which settings are to be measured next, until it is known what is kept.
+
+Everything measured is a line of steps.jsonl, and what comes next follows from these lines and from Optuna's storage
+beside them. So a study that was cut short goes on where it was, in whatever process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any, TypeVar
+
+from ansible_collections.benchfly.stores.plugins.filter.benchmark import benchmark_schedule
+from ansible_collections.benchfly.stores.plugins.module_utils.store_plan import engine_problems
+from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import SpecError, parse
+
+from benchfly.benchmark.comparison import compare
+from benchfly.benchmark.statistics import rounds_for
+from benchfly.benchmark.trials import Trial, with_twins
+from benchfly.errors import RefusedError, ResultsError
+from benchfly.tuning import rules
+from benchfly.tuning.objectives import OBJECTIVES, Measured, effects, gain
+from benchfly.tuning.proof import Kept, Pair, Proof, Verdict, prove
+from benchfly.tuning.search import Search, Trials
+from benchfly.tuning.space import Facts, Settings, open_to
+
+PLAN, STEPS, TRIALS = "study.json", "steps.jsonl", "trials.log"
+BASE, OTHER = "base", "other"
+ATTEMPTS = 3  # candidates that are proved, one after the other, until one is kept
+REPEATS = 3  # plays of a candidate in the search, each beside one of today's settings
+SEARCH_SHARE = 0.5  # of the budget; the rest is for the proof
+RATE_SHARE = 0.5  # of the throughput under today's settings: the rate at which p99 is measured, unless one is given
+ROUNDS_AT_ONCE = 3  # of a proof; whoever plays them asks for more only then
+HOPELESS = 0.7  # of today's throughput; what is slower in a single play is not worth a second
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked for. Settings are keys of a store that differ from `facts.spec`, its declared specification.
+
+    trials: most of the search. minutes: budget, of which nothing is left to chance at the end. smallest: the least
+    gain worth a change, as a share. tolerance: what anything that is no objective may lose. ceiling: p99 in ms that
+    a store may not exceed, 0 for none; in a store that others use, exceeding it ends the study. in_use: others use
+    the store, so only what it takes while it runs is tried.
+    """
+
+    store: str
+    facts: Facts
+    objectives: tuple[str, ...] = ("bytes",)
+    only: tuple[str, ...] = ()
+    trials: int = 24
+    minutes: float = 30.0
+    rounds: int = 0
+    rate: float = 0.0
+    smallest: float = 0.01
+    tolerance: float = 0.05
+    ceiling: float = 0.0
+    in_use: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        wrong = [name for name in self.objectives if name not in OBJECTIVES]
+        if wrong or not self.objectives:
+            remedy = f"Say one or more of {', '.join(OBJECTIVES)}."
+            raise RefusedError(f"{', '.join(wrong) or 'Nothing'} is no objective of tuning. {remedy}")
+
+    @property
+    def noisy(self) -> bool:
+        """Whether what is measured of one candidate has to be held beside today's settings, played at the same time."""
+        return self.objectives != ("bytes",)
+
+    @property
+    def choices(self) -> dict[str, tuple[Any, ...]]:
+        """The values of each key that is open, after the rules have spoken."""
+        left = rules.left(rules.find(self.facts)) - set(self.only)
+        return {
+            setting.name: setting.choices(self.facts)
+            for setting in open_to(self.facts, self.only)
+            if setting.name not in left and not (self.in_use and self.facts.spec["engine"] in setting.restart)
+        }
+
+    @property
+    def rounds_of_proof(self) -> int:
+        """Enough for the clearest outcome to survive the correction for all that is compared."""
+        return self.rounds or max(8, rounds_for(len(OBJECTIVES) * ATTEMPTS))
+
+
+@dataclass(frozen=True)
+class Step:
+    """The data under those settings, and the load in a closed loop; at `rate` operations per second also in an open."""
+
+    settings: Settings
+    rate: float = 0.0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Steps to be measured one after the other; `what` says to people what for."""
+
+    what: str
+    steps: Sequence[Step]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was measured; reasons in `invalid` where it does not count. `seconds` is how long all of it took."""
+
+    measured: Measured | None
+    invalid: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+def result(step: Mapping[str, Any]) -> Result:
+    """What tune_measure says of a step, as a Result: throughput of the closed loop, p99 of the open one if played."""
+    played = step["measurements"]
+    if not played:
+        return Result(None, tuple(step["invalid"]) or ("it was not played",), step["seconds"])
+    whole = {**played[0], "p99_ms": played[-1]["p99_ms"], "bytes_per_item": step["bytes_per_item"]}
+    return Result(Measured(**whole), tuple(step["invalid"]), step["seconds"])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the study came to. `kept.settings` is empty where nothing was proved; `aborted` says why it was ended."""
+
+    kept: Kept
+    front: Sequence[tuple[Settings, Mapping[str, float]]] = ()
+    today: Measured | None = None
+    trials: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    findings: Sequence[rules.Finding] = ()
+    aborted: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        return asdict(self)
+
+
+Ended = TypeVar("Ended")
+Conduct = Generator[Batch, Sequence[Result], Ended]
+
+
+class Abort(Exception):  # noqa: N818 - it is no error, but the end that was asked for
+    """The store is slower than those who use it may find it."""
+
+
+class Study:
+    """A plan being carried out in a folder. `next` says what to measure, `record` takes what was measured."""
+
+    def __init__(self, folder: Path, plan: Plan) -> None:
+        self.plan, self.folder = plan, folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._same_plan()
+        self._spent, self._measured, self._tried_so_far, self._p99 = 0.0, 0, 0, 0.0
+        self._rate = plan.rate
+        self.outcome: Outcome | None = None
+        self._conduct = self._conducted()
+        self._batch: Batch | None = next(self._conduct)
+        for results in _read(folder / STEPS):
+            self._send(results)
+
+    @property
+    def next(self) -> Batch | None:
+        """What is to be measured now; None once there is an outcome."""
+        return self._batch
+
+    def record(self, results: Sequence[Result]) -> None:
+        """Keep what was measured of the batch that was next. It is on disk before anything follows from it."""
+        steps = [dict(step.settings) for step in self._batch.steps] if self._batch else []
+        line = {"steps": steps, "results": [asdict(result) for result in results]}
+        with (self.folder / STEPS).open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        self._send(results)
+
+    def _send(self, results: Sequence[Result]) -> None:
+        self._spent += sum(result.seconds for result in results)
+        self._measured += len(results)
+        self._p99 = max((result.measured.p99_ms for result in results if result.measured), default=0.0)
+        try:
+            self._batch = self._conduct.send(results)
+        except StopIteration as end:
+            self._batch, self.outcome = None, end.value
+
+    def _same_plan(self) -> None:
+        """A study goes on with the plan it began with. Raises RefusedError that names what differs."""
+        path, wanted = self.folder / PLAN, json.loads(json.dumps(asdict(self.plan)))
+        if not path.exists():
+            path.write_text(json.dumps(wanted, indent=2), encoding="utf-8")
+            return
+        begun = json.loads(path.read_text(encoding="utf-8"))
+        # What the server says of itself moves while nothing else does; the rules go by what it said at first.
+        moving = {key: begun["facts"][key] for key in ("fragmentation", "evicted")}
+        wanted["facts"] |= moving
+        differ = [key for key in wanted if wanted[key] != begun.get(key)]
+        if differ:
+            raise RefusedError(
+                f"{self.folder} has a study with another {', '.join(differ)}. Ask for the same to resume it, or remove "
+                "the folder to begin anew"
+            )
+        self.plan = replace(self.plan, facts=replace(self.plan.facts, **moving))
+
+    def _conducted(self) -> Conduct[Outcome]:
+        """All of it: today's settings, the search, the proof."""
+        findings = rules.find(self.plan.facts)
+        # The first play warms the store up, and does not count.
+        first = (yield Batch("today's settings", [Step({}, self.plan.rate)] * 2))[-1]
+        if first.measured is None or first.invalid:
+            why = "; ".join(first.invalid) or "nothing was measured"
+            return self._ended(Kept(because=f"today's settings cannot be measured: {why}"), findings)
+        today, search = first.measured, None
+        if "p99" in self.plan.objectives and not self._rate:
+            self._rate = round(today.ops_per_second * RATE_SHARE, 1)
+        try:
+            self._guard()
+            search = yield from self._searched(today)
+            kept = yield from self._proved(search, today)
+        except Abort as abort:
+            return replace(self._ended(Kept(because=str(abort)), findings, today), aborted=str(abort))
+        return self._ended(kept, findings, today, search)
+
+    def _ended(
+        self,
+        kept: Kept,
+        findings: Sequence[rules.Finding],
+        today: Measured | None = None,
+        search: Search | None = None,
+    ) -> Outcome:
+        front = [
+            (self._differing(settings), dict(zip(self.plan.objectives, values, strict=True)))
+            for settings, values in self._simplest(search.front() if search else ())
+        ]
+        return Outcome(kept, front, today, self._tried_so_far, self._measured, round(self._spent, 1), findings)
+
+    def _searched(self, today: Measured) -> Conduct[Search | None]:
+        choices = self.plan.choices
+        if not choices:
+            return None
+        search = Search(self.folder / TRIALS, choices, self.plan.objectives, self.plan.trials, self.plan.seed)
+        declared = {key: self.plan.facts.spec.get(key) for key in choices}
+        search.propose({**declared, **rules.proposed(rules.find(self.plan.facts))})
+        known: dict[str, Sequence[float] | None] = {_text({}): [0.0] * len(self.plan.objectives)}
+        number = 0
+        # A sampler that has settled asks for the same again and again; that costs nothing, but must end.
+        while len(known) <= self.plan.trials and number < 4 * self.plan.trials and not self._late(SEARCH_SHARE):
+            settings = self._differing(search.ask(number))
+            if _text(settings) not in known:
+                known[_text(settings)] = yield from self._tried(search, number, settings, today)
+                self._tried_so_far = len(known) - 1
+            search.tell(number, known[_text(settings)])
+            number += 1
+        return search
+
+    def _tried(self, search: Search, number: int, settings: Settings, today: Measured) -> Conduct[list[float] | None]:
+        """The gains of a candidate; None when it is hopeless or cannot be."""
+        if not self._possible(settings):
+            return None
+        gains: list[list[float]] = []
+        sides = {OTHER: settings, BASE: {}} if self.plan.noisy else {OTHER: settings}
+        metrics = [OBJECTIVES[name] for name in self.plan.objectives]
+        for repeat in range(REPEATS if self.plan.noisy else 1):
+            order = random.Random(f"{self.plan.seed} {number} {repeat}").sample(sorted(sides), len(sides))
+            results = yield from self._played(f"trial {len(gains) + 1} of {settings}", [sides[side] for side in order])
+            found = dict(zip(order, results, strict=True))
+            if found[OTHER].invalid or found[OTHER].measured is None:
+                return None
+            before = found[BASE].measured if BASE in found and not found[BASE].invalid else today
+            after = found[OTHER].measured
+            if before is None or after is None:
+                return None
+            if after.ops_per_second < HOPELESS * before.ops_per_second and "throughput" not in self.plan.objectives:
+                return None
+            gains.append([gain(metric, after, before) for metric in metrics])
+            if self.plan.noisy and search.report(number, repeat, fmean(each[0] for each in gains)):
+                return None
+        return [fmean(column) for column in zip(*gains, strict=True)]
+
+    def _proved(self, search: Search | None, today: Measured) -> Conduct[Kept]:
+        """The first candidate of which something is kept."""
+        if search is None:
+            return Kept(because="the rules leave nothing open")
+        front, rest = self._simplest(search.front()), self._simplest(search.ranked())
+        ordered = [*front, *(each for each in rest if each not in front)]
+        last = Kept(because="no candidate looked better than today's settings")
+        for settings, _ in [each for each in ordered if max(each[1]) >= self.plan.smallest][:ATTEMPTS]:
+            last = yield from self._driven(prove(self._differing(settings)))
+            if last.settings:
+                break
+        return last
+
+    def _driven(self, proof: Proof) -> Conduct[Kept]:
+        """A proof with every comparison it asks for."""
+        pair = next(proof)
+        while True:
+            needed = self.plan.rounds_of_proof * 4 * self._spent / max(1, self._measured)
+            if self._spent + needed > self.plan.minutes * 60:
+                return Kept(because="the budget ended before anything was proved")
+            verdict = yield from self._compared(pair)
+            try:
+                pair = proof.send(verdict)
+            except StopIteration as end:
+                kept: Kept = end.value
+                return kept
+
+    def _compared(self, pair: Pair) -> Conduct[Verdict]:
+        """Both in turns, each twice a round in an order drawn for it, as `benchmark` compares stores."""
+        if not self._possible(pair.base):
+            return Verdict({}, better=True)  # without these keys the others cannot be
+        if not self._possible(pair.other):
+            return Verdict({}, better=False, broken=("such a store cannot be declared",))
+        trials: list[Trial] = []
+        sides, seed = {BASE: pair.base, OTHER: pair.other}, self.plan.seed + self._measured
+        schedule = benchmark_schedule([BASE, OTHER], self.plan.rounds_of_proof, seed, twin=True)
+        for first in range(0, len(schedule), ROUNDS_AT_ONCE * 4):
+            entries = schedule[first : first + ROUNDS_AT_ONCE * 4]
+            what = f"proof of {self._differing(pair.other)} against {self._differing(pair.base) or 'today'}"
+            results = yield from self._played(what, [sides[entry["store"]] for entry in entries])
+            for entry, result in zip(entries, results, strict=True):
+                if entry["store"] == OTHER and result.invalid:
+                    return Verdict({}, better=False, broken=result.invalid)
+                trials.append(Trial(entry["round"], entry["store"], result.measured, result.invalid))
+        return self._verdict(with_twins(trials, seed))
+
+    def _verdict(self, trials: Sequence[Trial]) -> Verdict:
+        metrics = tuple(OBJECTIVES.values())
+        found = effects(compare(trials, [BASE, OTHER], only=metrics).rows)
+        slow = [each.measurement.p99_ms for each in trials if each.store == OTHER and each.measurement]
+        broken = []
+        if self.plan.ceiling and slow and fmean(slow) > self.plan.ceiling:
+            broken.append(f"p99 is {fmean(slow):.2f} ms, above the ceiling of {self.plan.ceiling:g} ms")
+        for name, effect in found.items():
+            loss = 1 / effect.ratio if OBJECTIVES[name].more_is_better else effect.ratio
+            if effect.better is False and (name in self.plan.objectives or loss > 1 + self.plan.tolerance):
+                broken.append(f"it is worse in {effect}")
+        mine = [found[name] for name in self.plan.objectives if name in found]
+        won = any(effect.better and abs(effect.ratio - 1) >= self.plan.smallest for effect in mine)
+        return Verdict(found, won and not broken, tuple(broken))
+
+    def _played(self, what: str, several: Sequence[Settings]) -> Conduct[Sequence[Result]]:
+        """What was measured of each. Raises Abort when it was slower than those who use the store may find it."""
+        results = yield Batch(what, [Step(self._differing(settings), self._rate) for settings in several])
+        self._guard()
+        return results
+
+    def _guard(self) -> None:
+        if self.plan.in_use and self.plan.ceiling and self._p99 > self.plan.ceiling:
+            raise Abort(
+                f"p99 was {self._p99:.2f} ms, above the ceiling of {self.plan.ceiling:g} ms, and the store is in use"
+            )
+
+    def _simplest(self, trials: Trials) -> Trials:
+        """Of those with as good as the same gains the one that changes least; the best first."""
+        found: dict[tuple[float, ...], tuple[Settings, tuple[float, ...]]] = {}
+        for settings, values in sorted(trials, key=lambda trial: len(self._differing(trial[0]))):
+            found.setdefault(tuple(round(value, 3) for value in values), (settings, values))
+        return sorted(found.values(), key=lambda trial: -sum(trial[1]))
+
+    def _differing(self, settings: Settings) -> dict[str, Any]:
+        """Without what is declared anyway."""
+        return {key: value for key, value in settings.items() if value != self.plan.facts.spec.get(key)}
+
+    def _possible(self, settings: Settings) -> bool:
+        """Whether such a store can be declared at all."""
+        try:
+            return not engine_problems(parse(self.plan.store, {**self.plan.facts.spec, **settings}))
+        except SpecError:
+            return False
+
+    def _late(self, share: float) -> bool:
+        return self._spent >= self.plan.minutes * 60 * share
+
+
+def _text(settings: Settings) -> str:
+    return json.dumps(settings, sort_keys=True)
+
+
+def _read(file: Path) -> Iterator[list[Result]]:
+    """Batches that were measured; a last line that was cut off is measured again."""
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    for number, line in enumerate(lines, 1):
+        try:
+            results = json.loads(line)["results"]
+        except (ValueError, KeyError) as error:
+            if number == len(lines):
+                file.write_text("".join(f"{whole}\n" for whole in lines[:-1]), encoding="utf-8")
+                return
+            raise ResultsError(f"{file}:{number} cannot be read: {error}. Remove the folder to begin anew") from error
+        yield [_result(result) for result in results]
+
+
+def _result(data: Mapping[str, Any]) -> Result:
+    measured = Measured(**data["measured"]) if data["measured"] else None
+    return Result(measured, tuple(data["invalid"]), data["seconds"])
