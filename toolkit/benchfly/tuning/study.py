@@ -157,8 +157,10 @@ class Study:
         self.plan, self.folder = plan, folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._same_plan()
+        self.findings = rules.find(self.plan.facts)
         self._spent, self._measured, self._tried_so_far, self._p99 = 0.0, 0, 0, 0.0
         self._rate = plan.rate
+        self._today: Measured | None = None
         self.outcome: Outcome | None = None
         self._conduct = self._conducted()
         self._batch: Batch | None = next(self._conduct)
@@ -169,6 +171,11 @@ class Study:
     def next(self) -> Batch | None:
         """What is to be measured now; None once there is an outcome."""
         return self._batch
+
+    @property
+    def expected(self) -> float:
+        """Operations per second under today's settings; 0 before they were measured."""
+        return self._today.ops_per_second if self._today else 0.0
 
     def record(self, results: Sequence[Result]) -> None:
         """Keep what was measured of the batch that was next. It is on disk before anything follows from it."""
@@ -209,13 +216,13 @@ class Study:
 
     def _conducted(self) -> Conduct[Outcome]:
         """All of it: today's settings, the search, the proof."""
-        findings = rules.find(self.plan.facts)
         # The first play warms the store up, and does not count.
         first = (yield Batch("today's settings", [Step({}, self.plan.rate)] * 2))[-1]
         if first.measured is None or first.invalid:
             why = "; ".join(first.invalid) or "nothing was measured"
-            return self._ended(Kept(because=f"today's settings cannot be measured: {why}"), findings)
+            return self._ended(Kept(because=f"today's settings cannot be measured: {why}"))
         today, search = first.measured, None
+        self._today = today
         if "p99" in self.plan.objectives and not self._rate:
             self._rate = round(today.ops_per_second * RATE_SHARE, 1)
         try:
@@ -223,21 +230,15 @@ class Study:
             search = yield from self._searched(today)
             kept = yield from self._proved(search, today)
         except Abort as abort:
-            return replace(self._ended(Kept(because=str(abort)), findings, today), aborted=str(abort))
-        return self._ended(kept, findings, today, search)
+            return replace(self._ended(Kept(because=str(abort)), today), aborted=str(abort))
+        return self._ended(kept, today, search)
 
-    def _ended(
-        self,
-        kept: Kept,
-        findings: Sequence[rules.Finding],
-        today: Measured | None = None,
-        search: Search | None = None,
-    ) -> Outcome:
+    def _ended(self, kept: Kept, today: Measured | None = None, search: Search | None = None) -> Outcome:
         front = [
             (self._differing(settings), dict(zip(self.plan.objectives, values, strict=True)))
             for settings, values in self._simplest(search.front() if search else ())
         ]
-        return Outcome(kept, front, today, self._tried_so_far, self._measured, round(self._spent, 1), findings)
+        return Outcome(kept, front, today, self._tried_so_far, self._measured, round(self._spent, 1), self.findings)
 
     def _searched(self, today: Measured) -> Conduct[Search | None]:
         choices = self.plan.choices
@@ -245,7 +246,7 @@ class Study:
             return None
         search = Search(self.folder / TRIALS, choices, self.plan.objectives, self.plan.trials, self.plan.seed)
         declared = {key: self.plan.facts.spec.get(key) for key in choices}
-        search.propose({**declared, **rules.proposed(rules.find(self.plan.facts))})
+        search.propose({**declared, **rules.proposed(self.findings)})
         known: dict[str, Sequence[float] | None] = {_text({}): [0.0] * len(self.plan.objectives)}
         number = 0
         # A sampler that has settled asks for the same again and again; that costs nothing, but must end.
