@@ -22,6 +22,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generato
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import Workload
 from ansible_collections.benchfly.stores.plugins.module_utils.store_resp import Connection, ReplyError
 
+_LOOKS = 1000  # at once
 _SETTLED = 5.0  # seconds in which a store has to have given back what was removed
 
 
@@ -51,11 +52,11 @@ def measure(
     """
     with store.connect(target) as connection:
         store.remove(connection)
-        _settle(connection)
-        before = store.used_memory(connection)
+        before = _settled(connection)
         store.fill(connection, workload, generator)
         items = sum(family.items for family in workload.families)
-        taken = max(0, _settle(connection) - before) / max(1, items)
+        _rehash(connection, items)
+        taken = max(0, _settled(connection) - before) / max(1, items)
     found: dict[str, Any] = {"measurements": [], "bytes_per_item": round(taken, 3), "invalid": []}
     for load in loads:
         counted = store.counters(target)
@@ -106,14 +107,30 @@ def _at(load: Load, rate: float, number: int) -> Load:
     return Load(load.seconds, load.clients, rate, load.expected, load.first, load.items, load.seed + number)
 
 
-def _settle(connection: Connection) -> int:
-    """Bytes in use once nothing moves any more: what was removed is given back in the background."""
-    deadline, last = time.monotonic() + _SETTLED, -1
-    while time.monotonic() < deadline:
+def _settled(connection: Connection) -> int:
+    """Bytes in use once nothing is left to be given back in the background.
+
+    Read as soon as that is so: a table of keys that has become empty is made smaller a moment later, and would count as
+    the data's when it grows again.
+    """
+    deadline = time.monotonic() + _SETTLED
+    while True:
         info = connection.info()
-        used = int(info["used_memory"])
-        if used == last and info.get("lazyfree_pending_objects", "0") == "0":
-            return used
-        last = used
+        if info.get("lazyfree_pending_objects", "0") == "0" or time.monotonic() > deadline:
+            return int(info["used_memory"])
         time.sleep(0.01)
-    return last
+
+
+def _rehash(connection: Connection, items: int) -> None:
+    """Have a table of keys that was growing done with it: until then the old one is there as well.
+
+    Redis and Valkey move a part of it with every look, and with hz else.
+    """
+    deadline = time.monotonic() + _SETTLED
+    for start in range(0, items, _LOOKS):
+        looks = min(_LOOKS, items - start)
+        connection.send(*[("RANDOMKEY",)] * looks)
+        for _ in range(looks):
+            connection.reply()
+        if time.monotonic() > deadline:
+            return

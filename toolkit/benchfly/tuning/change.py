@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ import yaml
 from benchfly.errors import RefusedError
 from benchfly.tuning.proof import Kept
 from benchfly.tuning.space import Settings, space
+
+_WIDTH = 116
 
 
 @dataclass(frozen=True)
@@ -24,14 +27,11 @@ class Line:
     effect: str
     why: str
 
-    @property
-    def comment(self) -> str:
-        """What stands above it in the inventory."""
-        return f"# {self.effect}; was {_yaml(self.was)}, which takes it back. {self.why}."
-
-    @property
-    def text(self) -> str:
-        return f"{self.key}: {_yaml(self.value)}"
+    def written(self, indent: str) -> list[str]:
+        """As it stands in an inventory: what it does, what takes it back and why it may, and below that the key."""
+        said = f"{self.effect}; was {shown(self.was)}, which takes it back. {self.why}."
+        comment = textwrap.wrap(said, _WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+        return [*comment, f"{indent}{self.key}: {shown(self.value)}"]
 
 
 def lines(kept: Kept, spec: Settings) -> list[Line]:
@@ -46,7 +46,7 @@ def lines(kept: Kept, spec: Settings) -> list[Line]:
 
 def document(store: str, changed: Sequence[Line]) -> str:
     """The change by itself, as YAML to put into host_vars or group_vars."""
-    body = (f"    {each}" for line in changed for each in (line.comment, line.text))
+    body = (row for line in changed for row in line.written("    "))
     return "\n".join(["stores:", f"  {store}:", *body, ""])
 
 
@@ -61,17 +61,18 @@ def edited(text: str, store: str, line: int, changed: Sequence[Line]) -> str:
     rows = text.splitlines(keepends=True)
     indent = " " * node.start_mark.column
     places = {key.value: (key.start_mark.line, value.end_mark) for key, value in node.value}
-    last = max(_end(value) for _, value in node.value)
+    last = min(max(_end(value) for _, value in node.value), len(rows) - 1)
+    while not rows[last].strip() or rows[last].lstrip().startswith("#"):  # a text of several lines ends where the next
+        last -= 1  # thing begins
     inserted: dict[int, list[str]] = {}
     for each in changed:
         if each.key in places:
             at, end = places[each.key]
             if end.line != at:
                 raise RefusedError(f"{store}.{each.key} is written in several lines there")
-            rest = rows[at][end.column :]
-            rows[at] = f"{indent}{each.comment}\n{indent}{each.text}{rest if rest.endswith(chr(10)) else chr(10)}"
+            rows[at] = "\n".join(each.written(indent)) + (rows[at][end.column :].rstrip("\n") + "\n")
         else:
-            inserted.setdefault(last, []).append(f"{indent}{each.comment}\n{indent}{each.text}\n")
+            inserted.setdefault(last, []).extend(f"{row}\n" for row in each.written(indent))
     for at, texts in inserted.items():
         rows[at] = rows[at].rstrip("\n") + "\n" + "".join(texts)
     return "".join(rows)
@@ -105,7 +106,8 @@ def _end(node: Any) -> int:
     return ended
 
 
-def _yaml(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as an inventory says it."""
     return yaml.safe_dump(value, default_flow_style=True).split("\n")[0] if not isinstance(value, str) else repr(value)
 
 

@@ -11,6 +11,7 @@ from benchfly.errors import RefusedError
 from benchfly.tuning.space import Settings
 
 MANY = 100  # from so many trials on NSGA-II has generations enough to be better than TPE
+_ENDED = "hopeless at step"  # kept with a trial, so that whoever resumes ends it there, too
 Trials = Sequence[tuple[Settings, tuple[float, ...]]]  # settings and the gain in each objective
 
 
@@ -64,11 +65,15 @@ class Search:
 
     def report(self, number: int, step: int, value: float) -> bool:
         """Say how a trial is going; whether it is hopeless, by the median of the others at that step."""
-        trial = self._running(number)
-        if trial is None or self.several:
+        if self.several:  # Optuna prunes by one objective alone
             return False
-        trial.report(value, step)
-        return bool(trial.should_prune())
+        frozen, trial = self._study.trials[number], self._running(number)
+        if trial is not None and step not in frozen.intermediate_values:
+            trial.report(value, step)
+        if trial is not None and trial.should_prune():
+            trial.set_user_attr(_ENDED, step)
+        ended = self._study.trials[number].user_attrs.get(_ENDED)
+        return bool(ended == step)
 
     def tell(self, number: int, values: Sequence[float] | None) -> None:
         """What came of a trial: the gain in each objective, None when it was hopeless. A second time is no matter."""

@@ -1,0 +1,97 @@
+"""Bytes a session: what a study keeps, against the best of an exhaustive grid, for five seeds from three beginnings.
+
+The workload is session-churn in small: hashes of a session of 512 bytes on average each. The grid has every value of
+three settings, also of those that the rules leave out of the search.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.tuning.store import ENGINES, Tuned, grid, study, tuned, workload
+
+from benchfly.tuning.space import space
+from benchfly.tuning.study import Plan
+
+SCALE = 0.001
+SECONDS = 0.05  # of a play, which is for the guards alone: bytes are read before it
+GRID = ("listpack_value", "listpack_entries", "hz")
+STARTS: Mapping[str, Mapping[str, Any]] = {
+    "default": {},
+    "as the server comes": {"listpack_value": 64},
+    "bad": {"listpack_value": 0, "listpack_entries": 16, "hz": 200},
+}
+SEEDS, SHORT_SEEDS = range(5), range(1)
+TRIALS = 20
+RECOVERED = 0.95
+
+
+def run(folder: Path, short: bool) -> dict[str, Any]:
+    """The grids and studies that are not done yet."""
+    load, found = workload("session-churn", SCALE), []
+    engines = ["redis"] if short else list(ENGINES)
+    starts = ["default", "bad"] if short else list(STARTS)
+    for engine in engines:
+        for start in starts:
+            place = folder / f"{engine}-{start.replace(' ', '-')}"
+            place.mkdir(exist_ok=True)
+            with tuned(engine, STARTS[start], load, SECONDS) as store:
+                best, points = _grid(place / "grid.jsonl", store)
+                for seed in SHORT_SEEDS if short else SEEDS:
+                    found.append({"engine": f"{engine} {store.version}", "start": start, "seed": seed})
+                    found[-1] |= _study(place / f"seed-{seed}", store, seed, best, points)
+    return {
+        "studies": len(found),
+        "least_recovered": min(each["recovered"] for each in found),
+        "most_trials_of_the_grid": max(each["share_of_grid"] for each in found),
+        "kept_without_proof": sum(each["unproved"] for each in found),
+        "of_each": found,
+    }
+
+
+def good(found: Mapping[str, Any]) -> bool:
+    """At least 95 % of the grid's best, in at most a quarter of its trials, and nothing kept without proof."""
+    recovered = found["least_recovered"] >= RECOVERED and found["most_trials_of_the_grid"] <= 0.25
+    return bool(recovered and found["kept_without_proof"] == 0)
+
+
+def _grid(file: Path, store: Tuned) -> tuple[float, int]:
+    """The fewest bytes an item that any combination takes, and how many there are."""
+    choices = {setting.name: setting.choices(store.facts) for setting in space() if setting.name in GRID}
+    taken = grid(file, choices, store.bytes_of, store.spec)
+    return min(taken), len(taken)
+
+
+def _study(folder: Path, store: Tuned, seed: int, best: float, points: int) -> dict[str, Any]:
+    kept_in = folder.with_suffix(".json")
+    if kept_in.exists():
+        return dict(json.loads(kept_in.read_text()))
+    outcome = study(folder, store, Plan("store", store.facts, ("bytes",), trials=TRIALS, seed=seed))
+    today = outcome.today.bytes_per_item if outcome.today else 0.0
+    whole = outcome.kept.whole if outcome.kept.settings else None
+    after = today * whole.effects["bytes"].ratio if whole else today
+    to_gain = today - best
+    lines = outcome.kept.lines.values() if outcome.kept.settings else ()
+    figures = {
+        "kept": dict(outcome.kept.settings),
+        "because": outcome.kept.because,
+        "bytes_today": round(today, 1),
+        "bytes_kept": round(after, 1),
+        "bytes_best_of_grid": round(best, 1),
+        # Where there is not so much as the least gain worth a change to be had, having it all is changing nothing.
+        "recovered": round(min(1.0, (today - after) / to_gain), 4) if to_gain > 0.01 * today else float(after <= today),
+        "trials": outcome.trials,
+        "share_of_grid": round(outcome.trials / points, 4),
+        "unproved": sum(not _sure(line.effects["bytes"]) for line in lines),
+        "seconds": outcome.seconds,
+    }
+    kept_in.write_text(json.dumps(figures, indent=2))
+    return figures
+
+
+def _sure(effect: Any) -> bool:
+    """Whether its interval leaves out that nothing changed, on the right side."""
+    return bool(effect.high < 1)

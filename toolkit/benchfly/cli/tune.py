@@ -1,0 +1,226 @@
+"""`benchfly tune`: the verb, and what it proved written into the inventory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import closest
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from benchfly.cli.help import examples
+from benchfly.cli.locks import locked
+from benchfly.cli.options import (
+    CheckOption,
+    DiffOption,
+    ExtraVarsOption,
+    InventoryOption,
+    JsonOption,
+    Options,
+    VerboseOption,
+    YesOption,
+)
+from benchfly.cli.output import Output
+from benchfly.cli.run import Verb, chosen, confirm, execute
+from benchfly.errors import InventoryError, RefusedError
+from benchfly.fleet.inventory import Inventory
+from benchfly.fleet.loader import load
+from benchfly.fleet.model import Fleet, Store
+from benchfly.fleet.table import plain_table
+from benchfly.playbook.outcome import Outcome
+from benchfly.playbook.progress import progress
+from benchfly.results import Run
+from benchfly.tuning import change
+from benchfly.tuning.change import Line
+from benchfly.tuning.space import Facts, open_to
+
+_EPILOG = examples(
+    ("benchfly tune -i inventories/prod --store spare-cache", "find and prove what saves memory, and put it back"),
+    ("benchfly tune -i inventories/prod --store spare-cache --objective throughput --objective p99", "two at once"),
+    ("benchfly tune -i inventories/prod --store spare-cache --apply", "and write what was proved into the inventory"),
+    ("benchfly tune -i inventories/prod --store spare-cache --restore", "only put back what a killed run left"),
+)
+
+StoreOption = Annotated[str, typer.Option("--store", metavar="NAME", help="The store that settings are tried on.")]
+ObjectiveOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--objective",
+        metavar="WHAT",
+        help="throughput, p99 or bytes (of a session); may be given several times. By default bytes.",
+        show_default=False,
+    ),
+]
+ApplyOption = Annotated[
+    bool, typer.Option("--apply", metavar="", help="Write what was proved into the inventory; `deploy` rolls it out.")
+]
+RestoreOption = Annotated[bool, typer.Option("--restore", metavar="", help="Only put back what a killed run left.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("tune", epilog=_EPILOG)(command)
+
+
+def command(
+    store: StoreOption,
+    inventory: InventoryOption = None,
+    extra_vars: ExtraVarsOption = None,
+    objective: ObjectiveOption = None,
+    apply: ApplyOption = False,
+    restore: RestoreOption = False,
+    check: CheckOption = False,
+    diff: DiffOption = False,
+    verbose: VerboseOption = 0,
+    as_json: JsonOption = False,
+    yes: YesOption = False,
+) -> None:
+    """Find better settings for a store on its own host, and prove them.
+
+    Tries them on that store, in turns with today's, and puts back what was there. A store in use is refused unless it
+    is named in tune_allow_data. Killed half-way? Run it again: it puts the store back and goes on.
+    """
+    variables: dict[str, Any] = {"tune_store": store}
+    variables |= {"tune_objectives": objective} if objective else {}
+    variables |= {"tune_restore": True} if restore else {}
+    options = Options(inventory or (), extra_vars or (), (), check, diff, verbose, as_json, yes, overrides=variables)
+    fleet, benches = chosen(_VERB, options)
+    output = Output(as_json)
+    chosen_store = _found(fleet, store)
+    confirm(_VERB, options, output, _plan(chosen_store, apply, restore))
+    with locked(("benchmark", f"tune-{store}"), "`benchfly tune`"):
+        done = execute(_VERB, options, fleet, benches, progress(output.console, verbose or int(check or diff)))
+    if done.code:
+        output.result(done.data)
+        output.complain(done.message)
+        raise typer.Exit(done.code)
+    told: Mapping[str, Any] = done.outcome.data.get("tune", {})
+    changed = change.of(told.get("change", ()))
+    data, shown = dict(done.data), [summary(done.run, done.outcome)]
+    if changed and not check:
+        inventory_again = Inventory(fleet.sources, options.extra_vars)
+        file, before, after = _edit(inventory_again, chosen_store, changed)
+        data["diff"] = change.diff(before, after, file)
+        data["applied"] = apply
+        if apply:
+            _write(Path(file), before, after, lambda: load(fleet.sources, options.extra_vars))
+        shown += [Text(data["diff"]), Text(_next(file, apply))]
+    output.result(data, Group(*shown))
+
+
+_VERB = Verb("tune", plan=lambda fleet, benches: "", needs_benches=False)
+
+
+def summary(run: Run, outcome: Outcome) -> RenderableType:
+    """What was tried and proved, and what else the rules advise."""
+    told = outcome.data.get("tune")
+    if not told:
+        return ""
+    found = told["outcome"]
+    if not found:
+        rows = [(key, ", ".join(map(change.shown, values))) for key, values in told["choices"].items()]
+        return plain_table(("Would try", "Values"), rows)
+    kept = found["kept"]
+    parts: list[RenderableType] = [
+        Text(f"{told['store']}: {found['trials']} candidates in {found['steps']} plays, {found['seconds']:.0f} s.")
+    ]
+    if len(found["front"]) > 1:
+        parts.append(_front(found["front"]))
+    if kept["settings"]:
+        proved = [
+            (each.key, change.shown(each.was), change.shown(each.value), each.effect)
+            for each in change.of(told["change"])
+        ]
+        parts.append(plain_table(("Setting", "Now", "Proved", "Effect with its interval of 95 %"), proved))
+    else:
+        parts.append(Text(f"Nothing is kept: {kept['because']}."))
+    advice = [each for each in found["findings"] if each["what"] == "advice"]
+    parts += [
+        Text(f"Not tried, advised by {each['rule']}: {each['setting']}, for {each['because']}.") for each in advice
+    ]
+    return Group(*parts)
+
+
+def _found(fleet: Fleet, name: str) -> Store:
+    if name not in fleet.stores:
+        near = closest(name, list(fleet.stores))
+        remedy = f"Did you mean {near}?" if near else f"Declared are: {', '.join(sorted(fleet.stores)) or 'none'}."
+        raise RefusedError(f"There is no store {name} in the inventory. {remedy}")
+    return fleet.stores[name]
+
+
+def _plan(store: Store, apply: bool, restore: bool) -> RenderableType:
+    where = f"{store.name} ({store.spec.engine} at {store.endpoint}, on {store.host})"
+    if restore:
+        return Text(f"{where} is put back to what it was before a run that was killed; else nothing is done.")
+    facts = Facts(spec=store.spec.mapping, cpus=1024)  # the host says how many there are when it is asked
+    rows = [
+        (
+            each.name,
+            change.shown(store.spec.mapping[each.name]),
+            "yes" if store.spec.engine in each.restart else "no",
+            each.risk,
+        )
+        for each in open_to(facts)
+    ]
+    ends = "is written into the inventory" if apply else "is shown"
+    return Group(
+        Text(f"On {where} other settings are tried in turns with today's."),
+        Text(f"At the end it is as it was; what was proved {ends}."),
+        Text(""),
+        plain_table(("May try", "Today", "Restarts", "Risk"), rows),
+    )
+
+
+def _front(front: Sequence[tuple[Mapping[str, Any], Mapping[str, float]]]) -> RenderableType:
+    """What no other candidate beats in every objective; seen in the search, and proved only where it says so."""
+    rows = [(_words(settings), *(f"{100 * gain:+.1f} %" for gain in gains.values())) for settings, gains in front]
+    return plain_table(("Pareto front, as seen in the search", *(f"gain in {name}" for name in front[0][1])), rows)
+
+
+def _words(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}: {change.shown(value)}" for key, value in settings.items()) or "today's settings"
+
+
+def _edit(inventory: Inventory, store: Store, changed: Sequence[Line]) -> tuple[str, str, str]:
+    """The file that declares the store, its text, and its text with the change."""
+    file, _, line = inventory.where(store.host, f"stores.{store.name}").rpartition(":")
+    text = "\n" + change.document(store.name, changed)
+    if not line.isdigit() or not Path(file).is_file():
+        raise RefusedError(f"It is not told in which file {store.name} is declared. Write there yourself:{text}")
+    before = Path(file).read_text(encoding="utf-8")
+    try:
+        return file, before, change.edited(before, store.name, int(line), changed)
+    except RefusedError as error:
+        raise RefusedError(f"{file}:{line}: {error}. Write there yourself:{text}") from error
+
+
+def _write(file: Path, before: str, after: str, check: Callable[[], object]) -> None:
+    """The file whole or as it was, and as it was when the inventory would be wrong with it."""
+    _replace(file, after)
+    try:
+        check()
+    except InventoryError:
+        _replace(file, before)
+        raise
+
+
+def _replace(file: Path, text: str) -> None:
+    with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix=f".{file.name}.", delete=False) as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    shutil.copymode(file, stream.name)
+    Path(stream.name).replace(file)
+
+
+def _next(file: str, applied: bool) -> str:
+    if applied:
+        return f"Written to {file}. `benchfly deploy` rolls it out; each line says what takes it back."
+    return f"--apply writes this to {file}, and `benchfly deploy` rolls it out."
