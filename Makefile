@@ -22,7 +22,7 @@ help:
 	@echo 'make figures  writes docs/figures.md from what these have measured'
 	@echo 'make rollout-evidence  moves 50 small stand-in benches with one command, and one by one (BENCHES=50)'
 	@echo 'make lint   ruff, mypy, ansible-lint, and that roles say what they take'
-	@echo 'make docs   writes docs/stores.md from what the roles would write for each key, and docs/gate.md from the gate'
+	@echo 'make docs   writes docs/stores.md, docs/gate.md and docs/tuning.md from what the code itself says of keys, gate and tuning'
 	@echo 'make dist   builds the Python package and the Ansible collection into dist/'
 	@echo 'make lock   resolves every lock file anew: requirements.lock and those of the stand-in bench'
 	@echo 'make clean  removes what all of these made'
@@ -89,6 +89,7 @@ lint: setup
 docs: setup
 	@.venv/bin/python -m tests.store_reference
 	@.venv/bin/python -m tests.gate_reference
+	@.venv/bin/python -m tests.tuning_reference
 
 dist: setup
 	@rm -rf dist && .venv/bin/pip wheel --quiet --no-deps --wheel-dir dist .

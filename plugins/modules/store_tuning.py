@@ -30,6 +30,12 @@ options:
     description: Each store has a folder of its own name in it.
     type: path
     required: true
+  controller:
+    description:
+      - Who asks, as P(benchfly.stores.controller#lookup) says. A store that is begun is held by its token alone, and
+        what other runs left running is cut off.
+    type: dict
+    required: true
   state:
     description:
       - V(look) tells the journal, and what the server says of itself.
@@ -50,6 +56,7 @@ EXAMPLES = r"""
     store: shop-cache
     spec: "{{ _public['shop-cache'] }}"
     base_dir: /var/lib/benchfly
+    controller: "{{ lookup('benchfly.stores.controller') }}"
     state: begun
 """
 
@@ -59,9 +66,13 @@ journal:
   returned: success
   type: dict
 open:
-  description: Whether a store is perhaps not what it was.
+  description: Whether the store was perhaps not what it had been, before this step.
   returned: success
   type: bool
+held_by:
+  description: Who is tuning the store and is not known to be dead; empty when nobody else is.
+  returned: success
+  type: str
 server:
   description: C(mem_fragmentation_ratio), C(evicted_keys) and C(clients) of a store that answers, else nothing.
   returned: success
@@ -79,19 +90,26 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
     read_json_object,
     replace_file,
 )
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_lease import held_by
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.store import HOLDER
 from ansible_collections.benchfly.stores.plugins.module_utils.store_resp import ReplyError, to_store
 
 JOURNAL = "tuning.json"
+HELD = 86400  # seconds; no batch of measurements is as long
 BEGUN, ENDED = "begun", "ended"
 
 
-def server(spec: dict, password: str) -> dict:
-    """What the store says of itself; nothing when it does not answer."""
+def server(spec: dict, password: str, holder: str | None) -> dict:
+    """What the store says of itself; nothing when it does not answer. `holder` has it from now on, nobody if empty."""
     try:
         with to_store(spec) as connection:
             if password:
                 connection.call("AUTH", password)
             info = connection.info()
+            if holder:
+                connection.call("SET", HOLDER, holder, "EX", str(HELD))
+            elif holder is not None:
+                connection.call("DEL", HOLDER)
     except (OSError, ReplyError):
         return {}
     told = {name: info[name] for name in ("mem_fragmentation_ratio", "evicted_keys") if name in info}
@@ -105,6 +123,7 @@ def main() -> None:
             "spec": {"type": "dict", "required": True},
             "password": {"type": "str", "default": "", "no_log": True},
             "base_dir": {"type": "path", "required": True},
+            "controller": {"type": "dict", "required": True},
             "state": {"type": "str", "choices": ["look", BEGUN, ENDED], "default": "look"},
         },
         supports_check_mode=True,
@@ -113,20 +132,27 @@ def main() -> None:
     path, wanted = Path(os.path.join(given["base_dir"], given["store"], JOURNAL)), given["state"]
     try:
         journal = read_json_object(path) if path.exists() else {}
-        begun = journal.get("state") == BEGUN
-        if wanted == BEGUN and not begun:
-            journal = {"state": BEGUN, "store": given["store"], "spec": given["spec"], "began": time.time()}
+        before = dict(journal)
+        begun, now = journal.get("state") == BEGUN, time.time()
+        lease = dict(given["controller"], run="tune", since=now, seen=now)
+        holder = held_by(journal.get("lease", {}), given["controller"]) if begun else ""
+        if wanted == BEGUN:
+            if not begun:
+                journal = {"state": BEGUN, "store": given["store"], "spec": given["spec"], "began": now}
+            if not begun or journal["lease"]["token"] != lease["token"]:
+                journal["lease"] = lease
         elif wanted == ENDED and begun:
-            journal = dict(journal, state=ENDED, ended=time.time())
-        changed = wanted in (BEGUN, ENDED) and begun != (wanted == BEGUN)
+            journal = dict(journal, state=ENDED, ended=now)
+        changed = journal != before
         if changed and not module.check_mode:
             replace_file(path, json.dumps(journal, indent=1).encode(), mode=0o600)
     except (BenchError, OSError) as error:
         module.fail_json(
             msg=f"the journal of {given['store']} cannot be kept: {error}. Nothing was changed by this step"
         )
-    told = server(given["spec"], given["password"])
-    module.exit_json(changed=changed, journal=journal, open=journal.get("state") == BEGUN, server=told)
+    held = None if wanted == "look" or module.check_mode else lease["token"] if wanted == BEGUN else ""
+    told = server(given["spec"], given["password"], held)
+    module.exit_json(changed=changed, journal=journal, open=begun, held_by=holder, server=told)
 
 
 if __name__ == "__main__":

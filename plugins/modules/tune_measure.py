@@ -59,6 +59,10 @@ options:
     description: What random keys are drawn from, by programs that take it.
     type: int
     default: 0
+  holder:
+    description: Token of the controller that holds the store; where another does by now, nothing is set.
+    type: str
+    required: true
   steps:
     description:
       - C(live), settings in the words of the engine, and C(rate), operations per second of an open loop that is played
@@ -80,6 +84,7 @@ EXAMPLES = r"""
     workload: "{{ lookup('ansible.builtin.file', 'workloads/session-churn.yml') | from_yaml }}"
     scale: 0.001
     generator: python-client
+    holder: tune-4711
     steps:
       - {live: {hash-max-listpack-value: "64"}, rate: 0}
       - {live: {hash-max-listpack-value: "1024"}, rate: 0}
@@ -122,6 +127,7 @@ def main() -> None:
             "expected": {"type": "float", "default": 0},
             "shared": {"type": "bool", "default": False},
             "seed": {"type": "int", "default": 0},
+            "holder": {"type": "str", "required": True},
             "steps": {"type": "list", "elements": "dict", "required": True},
         },
     )
@@ -137,10 +143,10 @@ def main() -> None:
             items=workload.items,
             seed=given["seed"],
         )
-        found = play.steps(given["steps"], generator, program, target, workload, load, given["shared"])
+        found = play.steps(given["steps"], generator, program, target, workload, load, given["shared"], given["holder"])
     except (WorkloadError, NoGeneratorError, ValueError) as error:
         module.fail_json(msg=f"store {given['store']}: {error}")
-    except (OSError, ReplyError) as error:
+    except (OSError, ReplyError, play.TakenOverError) as error:
         module.fail_json(msg=f"store {given['store']} at {redact(given['url'])} cannot be used: {error}")
     module.exit_json(changed=True, steps=found)
 

@@ -87,7 +87,7 @@ class Tuned:
         changes = live("store", self.spec, self.version, self.applied, settings)
         assert changes is not None
         self.applied = dict(settings)
-        play.change(self.target, changes)
+        play.change(self.target, changes, "")
         found = play.measure(self.generator, self.program, self.target, self.workload, [], shared=False)
         return float(found["bytes_per_item"])
 

@@ -68,14 +68,28 @@ def measure(
     return found
 
 
-def change(target: Target, settings: Mapping[str, str]) -> None:
-    """Set what a store takes while it runs. Raises ReplyError that names what it refuses."""
+class TakenOverError(Exception):
+    """Another run has the store by now. Whoever made this one was killed, and what it began must not go on."""
+
+
+def change(target: Target, settings: Mapping[str, str], holder: str) -> None:
+    """Set what a store takes while it runs, as long as that holder has it.
+
+    Raises TakenOverError, ReplyError that names what the store refuses.
+    """
     with store.connect(target) as connection:
+        connection.call("WATCH", store.HOLDER)
+        if (connection.call("GET", store.HOLDER) or "") != holder:
+            raise TakenOverError("another run has taken the store over, or has put it back")
+        connection.call("MULTI")
         for name, value in settings.items():
-            try:
-                connection.call("CONFIG", "SET", name, value)
-            except ReplyError as error:
-                raise ReplyError(f"{name} cannot be {value}: {error}") from error
+            connection.call("CONFIG", "SET", name, value)
+        try:
+            done = connection.call("EXEC")
+        except ReplyError as error:
+            raise ReplyError(f"{settings} cannot be: {error}") from error
+    if done is None:
+        raise TakenOverError("another run is taking the store over")
 
 
 def steps(
@@ -86,16 +100,19 @@ def steps(
     workload: Workload,
     load: Load,
     shared: bool = False,
+    holder: str = "",
 ) -> list[dict[str, Any]]:
     """What each step came to, one after the other: its `live` settings, a closed loop, and where `rate` is given an
-    open one. A step that cannot be measured has its reason in `invalid`, and no measurement. Raises OSError.
+    open one. A step that cannot be measured has its reason in `invalid`, and no measurement.
+
+    Raises OSError, TakenOverError.
     """
     found = []
     for step in given:
         began, rates = time.monotonic(), [0.0, *([step["rate"]] if step["rate"] else [])]
         loads = [_at(load, rate, len(found)) for rate in rates]
         try:
-            change(target, step["live"])
+            change(target, step["live"], holder)
             result = measure(generator, program, target, workload, loads, shared)
         except (OutputError, ReplyError) as error:
             result = {"measurements": [], "bytes_per_item": 0.0, "invalid": [str(error)]}

@@ -26,6 +26,8 @@ _SETTINGS = (
     "activedefrag", "tcp-keepalive", "proactor_threads", "cache_mode", "dbnum",
     "hash-max-listpack-entries", "hash-max-listpack-value", "maxmemory-samples",
 )  # fmt: skip
+# Says which run of `tune` has the store; it stays when a benchmark's keys are removed.
+HOLDER = PREFIX + "tuning"
 _RQ_SETS = ("rq:queues", "rq:workers")
 
 
@@ -66,7 +68,8 @@ def own_keys(connection: Connection) -> Iterator[list[str]]:
 
 def remove(connection: Connection) -> int:
     """Remove what a benchmark made, and nothing else; return the number of keys."""
-    removed = sum(connection.call("UNLINK", *keys) for keys in own_keys(connection))
+    mine = ([key for key in keys if key != HOLDER] for keys in own_keys(connection))
+    removed = sum(connection.call("UNLINK", *keys) for keys in mine if keys)
     for key in _RQ_SETS:
         mine = [member for member in _members(connection, key) if RQ_NAME in member]
         removed += bool(mine and connection.call("SREM", key, *mine) and not connection.call("EXISTS", key))

@@ -171,7 +171,8 @@ class Options:
     yes: bool = False
     several: Several | None = None
     plan: bool = False
-    overrides: Mapping[str, Any] = field(default_factory=dict)  # variables that let a move off a rule
+    overrides: Mapping[str, Any] = field(default_factory=dict)  # variables that options of a verb's own stand for
+    own: Sequence[str] = ()  # those options as typed, where they say what the verb is about
 
     def repeated(self, verb: str) -> str:
         """The command line that does `verb` on the same; values of variables are left out, for they may be secret."""
@@ -180,6 +181,7 @@ class Options:
         words += [word for name in self.variable_names() for word in ("-e", name)]
         words += [word for bench in self.benches for word in ("--bench", bench)]
         words += self.several.words() if self.several else ()
+        words += self.own
         return shlex.join(words)
 
     def variable_names(self) -> Iterator[str]:

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,18 +15,8 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from benchfly.cli.help import examples
 from benchfly.cli.locks import locked
-from benchfly.cli.options import (
-    CheckOption,
-    DiffOption,
-    ExtraVarsOption,
-    InventoryOption,
-    JsonOption,
-    Options,
-    VerboseOption,
-    YesOption,
-)
+from benchfly.cli.options import Options, with_common
 from benchfly.cli.output import Output
 from benchfly.cli.run import Verb, chosen, confirm, execute
 from benchfly.errors import InventoryError, RefusedError
@@ -40,14 +31,9 @@ from benchfly.tuning import change
 from benchfly.tuning.change import Line
 from benchfly.tuning.space import Facts, open_to
 
-_EPILOG = examples(
-    ("benchfly tune -i inventories/prod --store spare-cache", "find and prove what saves memory, and put it back"),
-    ("benchfly tune -i inventories/prod --store spare-cache --objective throughput --objective p99", "two at once"),
-    ("benchfly tune -i inventories/prod --store spare-cache --apply", "and write what was proved into the inventory"),
-    ("benchfly tune -i inventories/prod --store spare-cache --restore", "only put back what a killed run left"),
-)
-
-StoreOption = Annotated[str, typer.Option("--store", metavar="NAME", help="The store that settings are tried on.")]
+StoreOption = Annotated[
+    str, typer.Option("--store", metavar="NAME", help="The store that settings are tried on.", show_default=False)
+]
 ObjectiveOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -63,58 +49,47 @@ ApplyOption = Annotated[
 RestoreOption = Annotated[bool, typer.Option("--restore", metavar="", help="Only put back what a killed run left.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("tune", epilog=_EPILOG)(command)
+def tune_command(verb: Verb) -> Callable[..., None]:
+    """The command of the verb, with options of its own."""
+
+    @with_common
+    def command(
+        options: Options,
+        store: StoreOption = "",
+        objective: ObjectiveOption = None,
+        apply: ApplyOption = False,
+        restore: RestoreOption = False,
+    ) -> None:
+        variables: dict[str, Any] = {"tune_store": store}
+        variables |= {"tune_objectives": objective} if objective else {}
+        variables |= {"tune_restore": True} if restore else {}
+        own = ["--store", store, *(word for name in objective or () for word in ("--objective", name))]
+        run_tune(verb, replace(options, overrides=variables, own=own), store, apply, restore)
+
+    return command
 
 
-def command(
-    store: StoreOption,
-    inventory: InventoryOption = None,
-    extra_vars: ExtraVarsOption = None,
-    objective: ObjectiveOption = None,
-    apply: ApplyOption = False,
-    restore: RestoreOption = False,
-    check: CheckOption = False,
-    diff: DiffOption = False,
-    verbose: VerboseOption = 0,
-    as_json: JsonOption = False,
-    yes: YesOption = False,
-) -> None:
-    """Find better settings for a store on its own host, and prove them.
-
-    Tries them on that store, in turns with today's, and puts back what was there. A store in use is refused unless it
-    is named in tune_allow_data. Killed half-way? Run it again: it puts the store back and goes on.
-    """
-    variables: dict[str, Any] = {"tune_store": store}
-    variables |= {"tune_objectives": objective} if objective else {}
-    variables |= {"tune_restore": True} if restore else {}
-    options = Options(inventory or (), extra_vars or (), (), check, diff, verbose, as_json, yes, overrides=variables)
-    fleet, benches = chosen(_VERB, options)
-    output = Output(as_json)
-    chosen_store = _found(fleet, store)
-    confirm(_VERB, options, output, _plan(chosen_store, apply, restore))
-    with locked(("benchmark", f"tune-{store}"), "`benchfly tune`"):
-        done = execute(_VERB, options, fleet, benches, progress(output.console, verbose or int(check or diff)))
+def run_tune(verb: Verb, options: Options, name: str, apply: bool, restore: bool) -> None:
+    """Run the playbook, and show what it proved as a change of the inventory, or make that; raises typer.Exit."""
+    fleet, benches = chosen(verb, options)
+    output, store = Output(options.as_json), _found(fleet, name)
+    confirm(verb, options, output, _plan(store, apply, restore))
+    show = progress(output.console, options.verbosity or int(options.check or options.diff))
+    with locked(("benchmark", f"tune-{name}"), "`benchfly tune`"):
+        done = execute(verb, options, fleet, benches, show)
     if done.code:
         output.result(done.data)
         output.complain(done.message)
         raise typer.Exit(done.code)
-    told: Mapping[str, Any] = done.outcome.data.get("tune", {})
-    changed = change.of(told.get("change", ()))
+    changed = change.of(done.outcome.data.get("tune", {}).get("change", ()))
     data, shown = dict(done.data), [summary(done.run, done.outcome)]
-    if changed and not check:
-        inventory_again = Inventory(fleet.sources, options.extra_vars)
-        file, before, after = _edit(inventory_again, chosen_store, changed)
-        data["diff"] = change.diff(before, after, file)
-        data["applied"] = apply
+    if changed:
+        file, before, after = _edit(Inventory(fleet.sources, options.extra_vars), store, changed)
+        data |= {"diff": change.diff(before, after, file), "applied": apply}
         if apply:
             _write(Path(file), before, after, lambda: load(fleet.sources, options.extra_vars))
         shown += [Text(data["diff"]), Text(_next(file, apply))]
     output.result(data, Group(*shown))
-
-
-_VERB = Verb("tune", plan=lambda fleet, benches: "", needs_benches=False)
 
 
 def summary(run: Run, outcome: Outcome) -> RenderableType:
@@ -151,7 +126,8 @@ def _found(fleet: Fleet, name: str) -> Store:
     if name not in fleet.stores:
         near = closest(name, list(fleet.stores))
         remedy = f"Did you mean {near}?" if near else f"Declared are: {', '.join(sorted(fleet.stores)) or 'none'}."
-        raise RefusedError(f"There is no store {name} in the inventory. {remedy}")
+        said = f"There is no store {name} in the inventory." if name else "Say with --store which store."
+        raise RefusedError(f"{said} {remedy}")
     return fleet.stores[name]
 
 

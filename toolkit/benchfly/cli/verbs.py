@@ -30,6 +30,7 @@ from benchfly.cli.options import (
 )
 from benchfly.cli.rollout import run_move
 from benchfly.cli.run import Verb, run_verb
+from benchfly.cli.tune import tune_command
 from benchfly.errors import RefusedError
 
 
@@ -152,6 +153,20 @@ COMMANDS = (
         ),
     ),
     Command(
+        Verb("tune", plan=lambda fleet, benches: "", needs_benches=False),
+        "Find better settings for a store on its own host, and prove them.\n\n"
+        "Tries them on that store in turns with today's, and puts back what was there. A store in use is refused "
+        "unless it is named in tune_allow_data. A run that was cut short is resumed by running it again.",
+        (
+            ("-i inventories/prod --store spare-cache", "find and prove what saves memory, and put the store back"),
+            (
+                "-i inventories/prod --store spare-cache --objective throughput --objective p99 --apply",
+                "two at once; what is proved is written into the inventory",
+            ),
+            ("-i inventories/prod --store spare-cache --restore", "only put back what a killed run left"),
+        ),
+    ),
+    Command(
         Verb("capture", locks=lambda benches: ("benchmark",), needs_benches=False, summary=summary.capture),
         "Make a workload of what a live store is asked, without a name or a value of it.\n\n"
         "Listens with MONITOR for seconds. A busy store is refused.",
@@ -168,7 +183,7 @@ def register(app: typer.Typer) -> None:
     for command in COMMANDS:
         name = command.verb.name
         epilog = examples(*((f"benchfly {name} {end}", what) for end, what in command.examples))
-        function = _benchmark_command if name == "benchmark" else _move_command if name in report.MOVES else _command
+        function = _move_command if name in report.MOVES else _OWN.get(name, _command)
         app.command(name, help=command.help, epilog=epilog)(function(command.verb))
 
 
@@ -232,3 +247,7 @@ def _move_command(verb: Verb) -> Callable[..., None]:
         run_move(verb, replace(options, benches=bench or (), several=several, plan=plan, overrides=overrides))
 
     return command
+
+
+# Verbs with options of their own.
+_OWN = {"benchmark": _benchmark_command, "tune": tune_command}

@@ -1,0 +1,193 @@
+"""The verb tune on a real store under a supervisord of its own: proved, refused, killed, put back, written down."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import yaml
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import play
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import Target
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.store import HOLDER
+from ansible_collections.benchfly.stores.plugins.module_utils.store_resp import Connection, ReplyError
+from demo.standin.environment import ensure_env
+from tests.orphans import descendants, end
+from tests.stores.servers import Server, free_port
+from tests.stores.supervised import supervisord
+from tests.tuning.store import tuned, workload
+
+pytestmark = pytest.mark.stores
+pytest.importorskip("optuna")
+pytest.importorskip("scipy")
+
+INVENTORY = """---
+stores:
+  hosts:
+    here:
+      ansible_connection: local
+      ansible_python_interpreter: {python}
+      store_service_process_manager: supervisor
+      store_service_base_dir: {folder}/stores
+      store_service_supervisor_socket: {folder}/supervisor.sock
+      store_service_supervisor_config_dir: {folder}/supervisor.d
+      stores:
+        shop-cache:
+          engine: redis
+          purpose: cache
+          port: {port}
+          memory: 64mb
+          password: s3cret
+          listpack_value: 0 # a mistake
+"""
+SETTING = "hash-max-listpack-value"
+QUICK = {"tune_settings": "listpack_value", "tune_trials": 2, "tune_seconds": 0.05, "tune_rounds": 7}
+
+
+@dataclass
+class Place:
+    """A store, the inventory that declares it, and the command line on both."""
+
+    folder: Path
+    port: int
+
+    @property
+    def inventory(self) -> Path:
+        return self.folder / "hosts.yml"
+
+    @property
+    def client(self) -> redis.Redis:
+        return redis.Redis(port=self.port, password="s3cret", decode_responses=True)
+
+    @property
+    def running(self) -> str:
+        """What the server says of the setting that is tuned; without the errors that redis-py makes at Redis 7.0."""
+        with Connection("127.0.0.1", self.port) as connection:
+            connection.call("AUTH", "s3cret")
+            return str(connection.config(SETTING))
+
+    @property
+    def journal(self) -> dict[str, Any]:
+        path = self.folder / "stores/shop-cache/tuning.json"
+        return dict(json.loads(path.read_text())) if path.exists() else {}
+
+    def start(self, *words: str, **variables: Any) -> subprocess.Popen[str]:
+        command = [str(Path(sys.executable).with_name("benchfly")), words[0], "-i", str(self.inventory), *words[1:]]
+        given = ["-e", json.dumps(variables)] if variables else []
+        env = ensure_env().variables | {"BENCHFLY_HOME": str(self.folder / "home")}
+        pipes: Mapping[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen([*command, *given, "--yes", "--json"], env=env, text=True, **pipes)
+
+    def run(self, *words: str, **variables: Any) -> dict[str, Any]:
+        """What the command says as JSON."""
+        process = self.start(*words, **variables)
+        out, err = process.communicate(timeout=280)
+        assert out, err
+        return dict(json.loads(out))
+
+    def tune(self, *words: str, **variables: Any) -> dict[str, Any]:
+        return self.run("tune", "--store", "shop-cache", *words, **{**QUICK, **variables})
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Place]:
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not installed")
+    with supervisord() as folder:
+        found = Place(folder, free_port())
+        found.inventory.write_text(INVENTORY.format(python=sys.executable, folder=folder, port=found.port))
+        done = found.run("deploy")
+        assert done["exit_code"] == 0, done
+        yield found
+
+
+def test_a_store_that_holds_keys_is_refused(place: Place) -> None:
+    with place.client as client:
+        client.set("somebody", "else's")
+        done = place.tune()
+        assert done["exit_code"] == 3, done
+        assert "holds 1 keys that no benchmark made" in done["message"]
+        assert client.get("somebody") == "else's"
+        client.delete("somebody")
+    assert (place.running, place.journal) == ("0", {})
+
+
+def test_a_store_in_use_is_let_go_at_the_ceiling(place: Place) -> None:
+    with place.client as client:
+        client.set("somebody", "else's")
+        done = place.tune(tune_allow_data="shop-cache", tune_ceiling_ms=0.001)
+        assert done["exit_code"] == 0, done
+        assert "above the ceiling of 0.001 ms, and the store is in use" in done["data"]["tune"]["outcome"]["aborted"]
+        assert client.keys() == ["somebody"]
+        client.delete("somebody")
+    assert place.running == "0" and place.journal["state"] == "ended"
+
+
+def test_after_a_kill_it_is_put_back_and_goes_on_and_what_is_proved_is_written_down(place: Place) -> None:
+    process = place.start("tune", "--store", "shop-cache", **QUICK)
+    deadline = time.monotonic() + 200
+    while place.running == "0":
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[0]
+        time.sleep(0.02)
+    below = descendants(process.pid)
+    process.kill()
+    end(below)
+    process.communicate()
+    assert place.journal["state"] == "begun" and place.journal["spec"]["listpack_value"] == 0
+    done = place.tune("--restore")
+    assert done["exit_code"] == 0, done
+    assert place.running == "0" and place.journal["state"] == "ended"
+    with place.client as client:
+        assert client.get(HOLDER) is None
+
+    done = place.tune("--apply")
+    assert done["exit_code"] == 0, done
+    kept = done["data"]["tune"]["outcome"]["kept"]
+    assert kept["settings"] == {"listpack_value": 1024}, kept
+    assert kept["lines"]["listpack_value"]["effects"]["bytes"]["high"] < 1
+    assert place.running == "0" and place.journal["state"] == "ended"
+    with place.client as client:
+        assert client.dbsize() == 0
+    declared = place.inventory.read_text()
+    assert yaml.safe_load(declared)["stores"]["hosts"]["here"]["stores"]["shop-cache"]["listpack_value"] == 1024
+    assert "was 0, which takes it back" in declared and "# a mistake" in declared
+    assert "+          listpack_value: 1024" in done["diff"]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with Server(tmp_path / "server") as running:
+        yield running
+
+
+def test_only_who_holds_a_store_changes_it(server: Server) -> None:
+    target = Target.from_url(server.url)
+    server.client.set(HOLDER, "me")
+    play.change(target, {"hz": "50"}, "me")
+    with pytest.raises(play.TakenOverError):
+        play.change(target, {"hz": "99"}, "somebody else")
+    server.client.delete(HOLDER)
+    with pytest.raises(play.TakenOverError):
+        play.change(target, {"hz": "99"}, "me")
+    assert server.client.config_get("hz") == {"hz": "50"}
+
+
+def test_what_a_server_refuses_is_named(server: Server) -> None:
+    with pytest.raises(ReplyError, match="'hz': 'fast'"):
+        play.change(Target.from_url(server.url), {"hz": "fast"}, "")
+
+
+def test_bytes_of_a_session_are_the_same_every_time() -> None:
+    with tuned("redis", {}, workload("session-churn", 0.001), 0.05) as store:
+        store.bytes_of({})  # tables of keys have grown
+        taken = {value: [store.bytes_of({"listpack_value": value}) for _ in range(4)] for value in (64, 1024)}
+    assert sorted(taken[64])[1] > 1.1 * sorted(taken[1024])[2]
+    assert sorted(taken[1024])[2] - sorted(taken[1024])[1] < 0.01 * taken[1024][0]
