@@ -2,110 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import redis
 import yaml
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import play
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import Target
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.store import HOLDER
-from ansible_collections.benchfly.stores.plugins.module_utils.store_resp import Connection, ReplyError
-from demo.standin.environment import ensure_env
-from tests.orphans import descendants, end
-from tests.stores.servers import Server, free_port
-from tests.stores.supervised import supervisord
+from ansible_collections.benchfly.stores.plugins.module_utils.store_resp import ReplyError
+from tests.stores.servers import Server
+from tests.tuning.place import QUICK, Place, placed
 from tests.tuning.store import tuned, workload
 
 pytestmark = pytest.mark.stores
 pytest.importorskip("optuna")
 pytest.importorskip("scipy")
 
-INVENTORY = """---
-stores:
-  hosts:
-    here:
-      ansible_connection: local
-      ansible_python_interpreter: {python}
-      store_service_process_manager: supervisor
-      store_service_base_dir: {folder}/stores
-      store_service_supervisor_socket: {folder}/supervisor.sock
-      store_service_supervisor_config_dir: {folder}/supervisor.d
-      stores:
-        shop-cache:
-          engine: redis
-          purpose: cache
-          port: {port}
-          memory: 64mb
-          password: s3cret
-          listpack_value: 0 # a mistake
-"""
-SETTING = "hash-max-listpack-value"
-QUICK = {"tune_settings": "listpack_value", "tune_trials": 2, "tune_seconds": 0.05, "tune_rounds": 7}
-
-
-@dataclass
-class Place:
-    """A store, the inventory that declares it, and the command line on both."""
-
-    folder: Path
-    port: int
-
-    @property
-    def inventory(self) -> Path:
-        return self.folder / "hosts.yml"
-
-    @property
-    def client(self) -> redis.Redis:
-        return redis.Redis(port=self.port, password="s3cret", decode_responses=True)
-
-    @property
-    def running(self) -> str:
-        """What the server says of the setting that is tuned; without the errors that redis-py makes at Redis 7.0."""
-        with Connection("127.0.0.1", self.port) as connection:
-            connection.call("AUTH", "s3cret")
-            return str(connection.config(SETTING))
-
-    @property
-    def journal(self) -> dict[str, Any]:
-        path = self.folder / "stores/shop-cache/tuning.json"
-        return dict(json.loads(path.read_text())) if path.exists() else {}
-
-    def start(self, *words: str, **variables: Any) -> subprocess.Popen[str]:
-        command = [str(Path(sys.executable).with_name("benchfly")), words[0], "-i", str(self.inventory), *words[1:]]
-        given = ["-e", json.dumps(variables)] if variables else []
-        env = ensure_env().variables | {"BENCHFLY_HOME": str(self.folder / "home")}
-        pipes: Mapping[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen([*command, *given, "--yes", "--json"], env=env, text=True, **pipes)
-
-    def run(self, *words: str, **variables: Any) -> dict[str, Any]:
-        """What the command says as JSON."""
-        process = self.start(*words, **variables)
-        out, err = process.communicate(timeout=280)
-        assert out, err
-        return dict(json.loads(out))
-
-    def tune(self, *words: str, **variables: Any) -> dict[str, Any]:
-        return self.run("tune", "--store", "shop-cache", *words, **{**QUICK, **variables})
-
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Place]:
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed")
-    with supervisord() as folder:
-        found = Place(folder, free_port())
-        found.inventory.write_text(INVENTORY.format(python=sys.executable, folder=folder, port=found.port))
-        done = found.run("deploy")
-        assert done["exit_code"] == 0, done
+    with placed() as found:
         yield found
 
 
@@ -137,10 +58,7 @@ def test_after_a_kill_it_is_put_back_and_goes_on_and_what_is_proved_is_written_d
     while place.running == "0":
         assert process.poll() is None and time.monotonic() < deadline, process.communicate()[0]
         time.sleep(0.02)
-    below = descendants(process.pid)
-    process.kill()
-    end(below)
-    process.communicate()
+    place.kill(process)
     assert place.journal["state"] == "begun" and place.journal["spec"]["listpack_value"] == 0
     done = place.tune("--restore")
     assert done["exit_code"] == 0, done

@@ -25,7 +25,7 @@ STARTS: Mapping[str, Mapping[str, Any]] = {
     "bad": {"listpack_value": 0, "listpack_entries": 16, "hz": 200},
 }
 SEEDS, SHORT_SEEDS = range(5), range(1)
-TRIALS = 20
+TRIALS, ROUNDS = 12, 8
 RECOVERED = 0.95
 
 
@@ -69,7 +69,9 @@ def _study(folder: Path, store: Tuned, seed: int, best: float, points: int) -> d
     kept_in = folder.with_suffix(".json")
     if kept_in.exists():
         return dict(json.loads(kept_in.read_text()))
-    outcome = study(folder, store, Plan("store", store.facts, ("bytes",), trials=TRIALS, seed=seed))
+    outcome = study(
+        folder, store, Plan("store", store.facts, ("bytes",), trials=TRIALS, rounds=ROUNDS, minutes=60, seed=seed)
+    )
     today = outcome.today.bytes_per_item if outcome.today else 0.0
     whole = outcome.kept.whole if outcome.kept.settings else None
     after = today * whole.effects["bytes"].ratio if whole else today

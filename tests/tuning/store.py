@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -18,7 +19,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import p
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import Load, Target
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generators import choose
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import Workload, parse
-from ansible_collections.benchfly.stores.plugins.module_utils.host_capacity import read
+from ansible_collections.benchfly.stores.plugins.module_utils.host_capacity import memory
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import parse as spec_of
 from ansible_collections.benchfly.stores.plugins.module_utils.store_version import version_in
 from tests.stores.binaries import valkey_8
@@ -59,8 +60,7 @@ class Tuned:
 
     @property
     def facts(self) -> Facts:
-        host = read("/")
-        return facts(self.spec, self.version, self.workload, {"cpus": host.cpus, "memory": host.memory})
+        return facts(self.spec, self.version, self.workload, {"cpus": os.cpu_count(), "memory": memory()})
 
     def measure(self, steps: Sequence[Step]) -> list[dict[str, Any]]:
         """What each step came to; a server that must restart for it does."""
