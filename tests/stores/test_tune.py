@@ -52,7 +52,8 @@ def test_a_store_in_use_is_let_go_at_the_ceiling(place: Place) -> None:
     assert place.running == "0" and place.journal["state"] == "ended"
 
 
-def test_after_a_kill_it_is_put_back_and_goes_on_and_what_is_proved_is_written_down(place: Place) -> None:
+@pytest.mark.timeout(600)
+def test_after_a_kill_it_is_put_back(place: Place) -> None:
     process = place.start("tune", "--store", "shop-cache", **QUICK)
     deadline = time.monotonic() + 200
     while place.running == "0":
@@ -66,6 +67,9 @@ def test_after_a_kill_it_is_put_back_and_goes_on_and_what_is_proved_is_written_d
     with place.client as client:
         assert client.get(HOLDER) is None
 
+
+@pytest.mark.timeout(600)
+def test_a_study_that_was_cut_short_goes_on_and_what_it_proves_is_written_down(place: Place) -> None:
     done = place.tune("--apply")
     assert done["exit_code"] == 0, done
     kept = done["data"]["tune"]["outcome"]["kept"]
