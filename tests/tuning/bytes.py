@@ -17,7 +17,7 @@ from benchfly.tuning.space import space
 from benchfly.tuning.study import Plan
 
 SCALE = 0.001
-SECONDS = 0.05  # of a play, which is for the guards alone: bytes are read before it
+SECONDS = 0.1  # of a play, which is for the guards alone: bytes are read before it
 GRID = ("listpack_value", "listpack_entries", "hz")
 STARTS: Mapping[str, Mapping[str, Any]] = {
     "default": {},

@@ -86,6 +86,8 @@ class RedisBenchmark(Generator):
         results = [_result(output, number) for number in range(1, len(output.command_lines) + 1)]
         operations = sum(result.operations for result in results)
         seconds = sum(result.seconds for result in results)
+        if not seconds:
+            raise OutputError(f"{self.name} was done before it had measured how long it took; play for longer")
         return Reading(
             Measurement(
                 operations=operations,
