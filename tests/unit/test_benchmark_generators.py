@@ -127,6 +127,12 @@ def test_redis_benchmark_puts_commands_together_by_time_and_by_the_slowest() -> 
     assert both.p99_ms == max(one.p99_ms, two.p99_ms)
 
 
+def test_redis_benchmark_that_was_over_before_it_had_measured_anything() -> None:
+    text = recorded("redis-benchmark-hset.csv").replace("99700.90", "inf")
+    with pytest.raises(ResultsError, match="play for longer"):
+        parse("redis-benchmark", redis_benchmark(text), "here")
+
+
 @pytest.mark.parametrize("program", ["redis-benchmark", "valkey-benchmark"])
 def test_redis_benchmark_error_reply(program: str) -> None:
     output = redis_benchmark(recorded(f"{program}-oom.csv"), recorded(f"{program}-oom.stderr"))
