@@ -11,7 +11,7 @@ BINARIES = {"redis": "redis-server", "valkey": "valkey-server", "dragonfly": "dr
 
 _BANNERS = {
     "redis": re.compile(r"Redis server v=(\S+)"),
-    "valkey": re.compile(r"Valkey server v=(\S+)"),
+    "valkey": re.compile(r"^(?:Valkey s|S)erver v=(\S+)"),  # 7.2 leaves out its name
     # Builds between releases end in the commit twice, short and in full.
     "dragonfly": re.compile(r"dragonfly v(\S+?)(?:-[0-9a-f]{40})?(?:\s|$)"),
 }
