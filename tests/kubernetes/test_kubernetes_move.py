@@ -81,6 +81,16 @@ def test_a_killed_rollback_is_resumed_from_another_host(released: Released, phas
     assert_back(released, before, replicas, load)
 
 
+@pytest.mark.skipif("KUBERNETES" not in os.environ, reason="takes some minutes: make kubernetes-test")
+def test_a_killed_migration_is_taken_back_from_another_host(released: Released) -> None:
+    before, replicas = released.values, released.replicas()
+    load = released.load(enqueues=6)
+    kill_at(released, "migrate", "Sweep")
+    released.go_elsewhere()
+    released.run("rollback")
+    assert_back(released, before, replicas, load)
+
+
 def assert_back(released: Released, values: Object, replicas: dict[str, int], load: Load) -> None:
     """The release is what it was, and each job of the load was executed once."""
     assert released.values == values
