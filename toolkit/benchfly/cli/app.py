@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from benchfly import __version__
-from benchfly.cli import aws, claims, compare, cost, history, inventory, report, results, schedule, verbs
+from benchfly.cli import aws, claims, compare, cost, history, inventory, lab, report, results, schedule, verbs
 from benchfly.cli.help import DEBUG, examples, exit_codes
 
 _EPILOG = "\n\n".join(
@@ -41,7 +41,7 @@ schedule.register(app)
 history.register(app)
 report.register(app)
 results.register(app)
-aws.register(app)
+from benchfly.cli import aws, claims, compare, inventory, lab, report, results, verbs
 
 
 def _version(wanted: bool) -> None:

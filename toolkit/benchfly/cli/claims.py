@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Group, RenderableType
@@ -39,12 +39,15 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Hold the published figures about Frappe's stores against what was measured here."""
-    evidence = gathered(runs)
+    data, shown = judged(gathered(runs))
+    Output(as_json).result({"status": "ok", "exit_code": 0, **data}, shown)
+
+
+def judged(evidence: Sequence[claims.Evidence]) -> tuple[dict[str, Any], RenderableType]:
+    """Every claim by those benchmarks, for machines and for people."""
     source, published, contradictions = claims.published()
-    judged = claims.table(evidence)
+    table = claims.table(evidence)
     data = {
-        "status": "ok",
-        "exit_code": 0,
         "source": source,
         "runs": [each.run for each in evidence],
         "claims": [
@@ -52,14 +55,14 @@ def command(
                 **asdict(claim),
                 "columns": [
                     {"tuning": tuning, "shape": shape, **asdict(one)}
-                    for (tuning, shape), one in judged[claim.id].items()
+                    for (tuning, shape), one in table[claim.id].items()
                 ],
             }
             for claim in published
         ],
         "contradictions": [asdict(each) for each in contradictions],
     }
-    Output(as_json).result(data, _shown(judged, source))
+    return data, _shown(table, source)
 
 
 def gathered(runs: Iterable[str] | None = None) -> list[claims.Evidence]:

@@ -211,18 +211,24 @@ def _common(
 
 
 def with_common(act: Callable[..., None]) -> Callable[..., None]:
-    """A command with the options that all verbs have, and those of `act`, which is called with an Options and its own.
+    """A command with the options of all verbs and those of `act`, which is called with an Options and its own."""
+    return merged(_common, act)
 
-    Typer reads options from a function's signature, so the command's is put together from both.
+
+def merged(read: Callable[..., Any], act: Callable[..., None]) -> Callable[..., None]:
+    """A command with the options of both: `act` is called with what `read` makes of its own, and the rest.
+
+    Typer reads options from a function's signature, so the command's is put together from theirs.
     """
-    common = inspect.signature(_common, eval_str=True).parameters
+    common = inspect.signature(read, eval_str=True).parameters
     own = list(inspect.signature(act, eval_str=True).parameters.values())[1:]
     first, *rest = common.values()
 
     def command(**given: Any) -> None:
-        options = _common(**{name: given.pop(name) for name in common})
+        options = read(**{name: given.pop(name) for name in common})
         act(options, **given)
 
+    command.__doc__ = act.__doc__
     command.__signature__ = inspect.Signature([first, *own, *rest])  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in (first, *own, *rest)}
     return command

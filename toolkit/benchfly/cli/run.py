@@ -131,10 +131,15 @@ def confirm(verb: Verb, options: Options, output: Output, plan: RenderableType) 
     output.console.print(f"{verb.name} {would} hosts:", plan, sep="\n\n", end="\n\n")
     if options.yes or options.check:
         return
+    ask(output, f"`benchfly {verb.name}` changes hosts", "Go on?")
+
+
+def ask(output: Output, what: str, question: str) -> None:
+    """Have something confirmed. Raises RefusedError that says `what` needs it when there is nobody to ask."""
     if not output.can_ask:
-        raise RefusedError(f"`benchfly {verb.name}` changes hosts, and there is nobody to ask. Repeat it with --yes.")
+        raise RefusedError(f"{what}, and there is nobody to ask. Repeat it with --yes.")
     try:
-        if not typer.confirm("Go on?"):
+        if not typer.confirm(question):
             raise RefusedError("Nothing was changed.")
     except typer.Abort:  # Ctrl-C
         output.complain("Nothing was changed.")
