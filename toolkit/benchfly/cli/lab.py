@@ -18,7 +18,7 @@ from benchfly.cli.lab_words import COLUMNS, as_dict, bill, planned, row
 from benchfly.cli.options import JsonOption, YesOption, merged
 from benchfly.cli.output import Output
 from benchfly.cli.run import ask
-from benchfly.errors import RefusedError
+from benchfly.errors import AwsError, RefusedError
 from benchfly.fleet.table import plain_table
 from benchfly.lab import Bed, Lab, hosts
 from benchfly.lab.bed import lab_id
@@ -76,7 +76,7 @@ def status(region: RegionOption = None, all_regions: AllRegionsOption = False, a
     rows, told = [], []
     for each in _regions(region, all_regions):
         with client("ec2", region=each, what=f"the labs of {each or 'the region'}") as ec2:
-            for lab in find(ec2).values():
+            for lab in (each for each in find(ec2).values() if each.things):
                 shown = (lab, ec2.meta.region_name, _prices(ec2, lab))
                 rows.append(row(*shown))
                 told.append(as_dict(*shown))
@@ -115,7 +115,7 @@ def sweep(
 
 
 def _remove(output: Output, yes: bool, ec2: Any, labs: Iterable[Lab]) -> list[dict[str, Any]]:
-    """Remove those of which something is left, after asking; what was removed."""
+    """Remove those of which something is left, after asking; what was removed. One that stays does not keep another."""
     left, region = [lab for lab in labs if lab.things], ec2.meta.region_name
     if not left:
         return []
@@ -124,12 +124,20 @@ def _remove(output: Output, yes: bool, ec2: Any, labs: Iterable[Lab]) -> list[di
         rows = [(*row(lab, region, known[lab.id]), str(len(lab.things))) for lab in left]
         output.console.print(plain_table((*COLUMNS, "Things"), rows), end="\n\n")
         ask(output, "This ends hosts", "Remove them?")
+    removed, problems = [], []
     for lab in left:
         cost = bill(lab, known[lab.id])
-        with lab_run.interruptible(output):
-            take_down(ec2, lab.id, output.console.print)
+        try:
+            with lab_run.interruptible(output), client("ec2", region=region, what=lab.id) as own:
+                take_down(own, lab.id, output.console.print)
+        except AwsError as error:
+            problems.append(error)
+            continue
         output.console.print(f"{lab.id} is gone. {cost}")
-    return [as_dict(lab, region, known[lab.id]) for lab in left]
+        removed.append(as_dict(lab, region, known[lab.id]))
+    if problems:
+        raise AwsError("\n".join(map(str, problems)), problems[0].code)
+    return removed
 
 
 def _prices(ec2: Any, lab: Lab) -> Prices:

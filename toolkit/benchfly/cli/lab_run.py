@@ -18,7 +18,7 @@ from benchfly.aws import client
 from benchfly.cli import claims, report
 from benchfly.cli.help import INTERRUPTED
 from benchfly.cli.lab_options import LabOption, TuningOption, WorkloadOption
-from benchfly.cli.lab_words import bill, planned
+from benchfly.cli.lab_words import bill, lost, planned
 from benchfly.cli.locks import locked
 from benchfly.cli.options import ExtraVarsOption, JsonOption, Options, ScaleOption, VerboseOption, YesOption
 from benchfly.cli.output import Output
@@ -121,7 +121,7 @@ def measure(
             measured.run.note(_STATE, {"benchmarks": measured.rows})
             if done.code:
                 measured.interrupted = done.code == INTERRUPTED
-                measured.message = _gone(ec2, lab)
+                measured.message = lost(lab, find(ec2, [lab.id]).get(lab.id))
             if measured.interrupted or measured.message:
                 break
     measured.run.finish({"status": "failed" if measured.code else "ok", "benchmarks": measured.rows})
@@ -185,19 +185,6 @@ def _there(ec2: Any, lab: str) -> Lab:
             f"{lab} has no hosts in this region. `benchfly lab status --all-regions` lists those there are."
         )
     return found
-
-
-def _gone(ec2: Any, lab: Lab) -> str:
-    """Why the lab is no longer what it was; empty while it is."""
-    now = find(ec2, [lab.id]).get(lab.id)
-    alive = {each.id for each in now.alive} if now else set()
-    lost = [each for each in (now.instances if now else lab.instances) if each.id not in alive]
-    if not lost:
-        return ""
-    names = ", ".join(f"{each.id} ({each.group})" for each in lost)
-    if any(each.interrupted for each in lost):
-        return f"EC2 took back {names}, a spot instance. What was measured is kept; run it again, or without --spot."
-    return f"{names} has ended ({lost[0].why or 'EC2 does not say why'}). What was measured is kept."
 
 
 def _row(benchmark: Benchmark, done: Done) -> dict[str, Any]:

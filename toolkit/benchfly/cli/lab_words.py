@@ -86,6 +86,18 @@ def bill(lab: Lab, known: Prices) -> str:
     return f"{lab.id} has cost {money(cost)}, besides volumes and traffic ({known.source})."
 
 
+def lost(lab: Lab, now: Lab | None) -> str:
+    """Which of its hosts are no longer there, and why; empty while all are."""
+    alive = {each.id for each in now.alive} if now else set()
+    gone = [each for each in (now or lab).instances if each.id not in alive]
+    if not gone:
+        return ""
+    names = ", ".join(f"{each.id} ({each.group})" for each in gone)
+    if any(each.interrupted for each in gone):
+        return f"EC2 took back {names}, a spot instance. What was measured is kept; run it again, or without --spot."
+    return f"{names} has ended ({gone[0].why or 'EC2 does not say why'}). What was measured is kept."
+
+
 def money(amount: float | None, per: str = "") -> str:
     """An amount in US dollars."""
     if amount is None:

@@ -16,7 +16,6 @@ ENGINES = ("redis", "valkey", "dragonfly")
 # The published test bed: one c7g.2xlarge for the stores, one for the load.
 PUBLISHED = "c7g.2xlarge"
 TUNINGS = ("untuned", "tuned")
-_FIRST_PORT = 6381
 _MIB_PER_DRAGONFLY_THREAD = 256
 # Of a host's memory what all stores may take together; they may need a quarter more, and the system the rest.
 _SHARE_OF_MEMORY = 0.6
@@ -122,37 +121,35 @@ def stores(engines: tuple[str, ...], machine: Machine) -> dict[str, dict[str, di
     Untuned is what the engine does by itself: Redis and Valkey serve with one thread, Dragonfly with one for each CPU.
     Tuned, each has half of the CPUs, as two stores of several threads can have on one host, and benchfly's defaults.
     """
+    mib = int(machine.mib * _SHARE_OF_MEMORY / len(engines))
     return {
         tuning: {
-            engine: _store(
-                engine, _FIRST_PORT + place, int(machine.mib * _SHARE_OF_MEMORY / len(engines)), machine, tuning
-            )
+            engine: {
+                "engine": engine,
+                "purpose": "cache",
+                "port": f"{{{{ lab_port | int + {place} }}}}",
+                "memory": f"{mib}mb",
+                **_own(engine, mib, machine.cpus, tuning == "tuned"),
+                "bind": "{{ lab_address }}",
+                "address": "{{ lab_address }}",
+                "password": "{{ lab_password }}",
+            }
             for place, engine in enumerate(engines)
         }
         for tuning in TUNINGS
     }
 
 
-def _store(engine: str, port: int, mib: int, machine: Machine, tuning: str) -> dict[str, Any]:
-    threads = machine.cpus if tuning == "untuned" else machine.cpus // 2
+def _own(engine: str, mib: int, cpus: int, tuned: bool) -> dict[str, int]:
+    """What makes a store tuned or not."""
+    untouched = {} if tuned else {"keepalive": 300}
     if engine == "dragonfly":
-        own: dict[str, Any] = {"threads": max(1, min(threads, mib // _MIB_PER_DRAGONFLY_THREAD))}
-    elif tuning == "tuned":
-        own = {"threads": max(1, threads)}
-    else:  # as Redis's own redis.conf has it
-        own = {"threads": 1, "eviction_samples": 5, "listpack_value": 64}
-    keepalive = {"keepalive": 300} if tuning == "untuned" else {}
-    return {
-        "engine": engine,
-        "purpose": "cache",
-        "port": port,
-        "memory": f"{mib}mb",
-        **own,
-        **keepalive,
-        "bind": "{{ lab_address }}",
-        "address": "{{ lab_address }}",
-        "password": "{{ lab_password }}",
-    }
+        threads = min(cpus // 2 if tuned else cpus, mib // _MIB_PER_DRAGONFLY_THREAD)
+        return {"threads": max(1, threads), **untouched}
+    if tuned:
+        return {"threads": max(1, cpus // 2)}
+    # As the redis.conf that comes with Redis has it.
+    return {"threads": 1, "eviction_samples": 5, "listpack_value": 64, **untouched}
 
 
 def lab_id(given: str) -> str:

@@ -17,7 +17,7 @@ _KINDS = {
     "volumes": ("describe_volumes", "Volumes", "VolumeId"),
     "security_groups": ("describe_security_groups", "SecurityGroups", "GroupId"),
     "placement_groups": ("describe_placement_groups", "PlacementGroups", "GroupName"),
-    "key_pairs": ("describe_key_pairs", "KeyPairs", "KeyPairId"),
+    "key_pairs": ("describe_key_pairs", "KeyPairs", "KeyName"),
 }
 _ENDED = ("shutting-down", "terminated")
 _ENDED_AT = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) GMT\)")
@@ -70,9 +70,10 @@ class Lab:
 
     @property
     def things(self) -> tuple[str, ...]:
-        """All there is to remove, by id or name."""
-        others = (self.volumes, self.security_groups, self.placement_groups, self.key_pairs)
-        return (*(instance.id for instance in self.alive), *(name for kind in others for name in kind))
+        """All there is to remove, each by its kind and its id or name."""
+        hosts = [f"host {instance.id}" for instance in self.alive]
+        others = [f"{kind.replace('_', ' ')[:-1]} {name}" for kind in _KINDS for name in getattr(self, kind)]
+        return (*hosts, *others)
 
     def expired(self, now: datetime) -> bool:
         return self.label.expires <= now
@@ -85,7 +86,7 @@ def find(ec2: Any, wanted: Sequence[str] = ()) -> dict[str, Lab]:
 
     def note(described: Mapping[str, Any], kind: str, thing: Any) -> None:
         label = Label.read(tags.of(described))
-        labels[label.lab] = label
+        labels.setdefault(label.lab, label)  # that of a host, where there is one
         things[label.lab][kind].append(thing)
 
     for described in _instances(ec2, wanted):

@@ -65,11 +65,12 @@ def _inventory(lab: Lab, bed: Bed, machine: Machine) -> dict[str, Any]:
                 "ansible_user": bed.system.user,
                 "ansible_ssh_private_key_file": f"{{{{ inventory_dir }}}}/{_KEY}",
                 # A host's key is taken as it is first seen, and kept for this lab alone.
-                "ansible_ssh_common_args": "-o UserKnownHostsFile={{ inventory_dir }}/known_hosts "
+                "ansible_ssh_common_args": "-o 'UserKnownHostsFile=\"{{ inventory_dir }}/known_hosts\"' "
                 "-o StrictHostKeyChecking=accept-new -o IdentitiesOnly=yes",
                 # One secret for each lab: whoever has the key of the hosts has their stores anyway.
                 "lab_password": f"{{{{ lookup('ansible.builtin.file', inventory_dir ~ '/{_KEY}') | hash('sha256') }}}}",
                 "lab_tuning": TUNINGS[0],
+                "lab_port": 6381,
                 "lab_stores": stores(bed.engines, machine),
             },
             "children": {

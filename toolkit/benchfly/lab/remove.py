@@ -30,10 +30,10 @@ def remove(ec2: Any, lab: Lab, say: Callable[[str], None]) -> None:
     for group in lab.placement_groups:
         _gone(ec2.delete_placement_group, GroupName=group)
     for key in lab.key_pairs:
-        _gone(ec2.delete_key_pair, KeyPairId=key)
+        _gone(ec2.delete_key_pair, KeyName=key)
     left = find(ec2, [lab.id]).get(lab.id)
     if left and left.things:
-        raise AwsError(f"Of {lab.id} {', '.join(left.things)} are left. Repeat `benchfly lab down {lab.id}`.")
+        raise AwsError(f"Of {lab.id} there is left: {', '.join(left.things)}. Repeat `benchfly lab down {lab.id}`.")
 
 
 def end(ec2: Any, instances: list[str], say: Callable[[str], None]) -> None:
