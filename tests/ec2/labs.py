@@ -14,10 +14,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from demo.standin.environment import ensure_env
 from tests.ec2.conftest import REGION
+from tests.ec2.fleet import operator
 from tests.ec2.front import Front, everything, front
 from tests.stores.binaries import STANDIN
 from tests.stores.servers import free_port
@@ -49,7 +49,7 @@ def cloud(account: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iter
     """The account of moto's server, where commands reach it through a front, and nothing is known here of labs."""
     monkeypatch.setenv("BENCHFLY_HOME", str(tmp_path / "home"))
     with front(account) as gate:
-        ec2 = boto3.client("ec2", endpoint_url=account, region_name=REGION)
+        ec2 = operator("ec2", REGION)
         monkeypatch.setenv("AWS_ENDPOINT_URL", gate.url)
         yield Account(gate, ec2, everything(ec2, gate.groups))
 

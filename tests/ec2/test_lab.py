@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ import pytest
 from tests.ec2.conftest import REGION
 from tests.ec2.front import Call
 from tests.ec2.labs import BED, Account, begin, benchfly, cloud
+
+from benchfly.aws import policy
+from benchfly.lab.tags import Label
 
 __all__ = ["cloud"]  # a fixture
 
@@ -119,6 +123,16 @@ def test_two_labs_and_what_is_said_of_them(cloud: Account, capsys: Capsys) -> No
     code, said, _ = benchfly(capsys, "lab", "down", other["lab"], "--yes")
     assert (code, said.strip()) == (0, f"Nothing is left of {other['lab']} in this region.")
     assert cloud.left() == {}
+
+
+def test_its_policy_is_what_it_calls(cloud: Account, recorded: Callable[[], set[str]], capsys: Capsys) -> None:
+    lab = built(capsys, "--spot")
+    (specification,) = Label(lab["lab"], *[datetime.now(UTC)] * 2, "me").specifications("volume")
+    cloud.ec2.create_volume(AvailabilityZone="eu-central-1a", Size=8, TagSpecifications=[specification])
+    cloud.front.replies["DescribeRegions"] = f"<regionInfo><item><regionName>{REGION}</regionName></item></regionInfo>"
+    assert benchfly(capsys, "lab", "status", "--all-regions")[0] == 0
+    assert benchfly(capsys, "lab", "down", lab["lab"], "--yes")[0] == 0
+    assert recorded() == {call.call for call in policy.uses()["lab"].calls if not call.by}
 
 
 @pytest.mark.parametrize("number", range(len(CHANGES)))

@@ -7,8 +7,8 @@ import signal
 import time
 from pathlib import Path
 
-import boto3
 import pytest
+from tests.ec2.fleet import operator
 from tests.ec2.labs import BED, Account, benchfly, cloud, environment, standins, start
 
 __all__ = ["cloud"]  # a fixture
@@ -30,7 +30,7 @@ def standin_hosts(monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_up_run_down(
     cloud: Account, standin_hosts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    s3 = boto3.client("s3", region_name="us-east-1")
+    s3 = operator("s3", "us-east-1")
     s3.create_bucket(Bucket="results")
     monkeypatch.setenv("BENCHFLY_S3", "s3://results/labs")
 

@@ -64,7 +64,7 @@ def test_help_teaches_by_example_and_lists_the_exit_codes(benchfly: Command) -> 
 NAMES = [command.verb.name for command in COMMANDS]
 
 
-@pytest.mark.parametrize("name", [*NAMES, "inventory", "report", "results", "schedule", "history"])
+@pytest.mark.parametrize("name", [*NAMES, "inventory", "report", "results", "schedule", "history", "lab"])
 def test_every_command_has_examples(benchfly: Command, name: str) -> None:
     code, out, _ = benchfly(name, "--help")
     assert code == 0
@@ -72,7 +72,7 @@ def test_every_command_has_examples(benchfly: Command, name: str) -> None:
 
 
 def test_every_verb_is_a_playbook_of_the_same_name() -> None:
-    assert {path.stem for path in (ROOT / "playbooks").glob("*.yml")} == {*NAMES, schedule.VERB.name}
+    assert {path.stem for path in (ROOT / "playbooks").glob("*.yml")} == {*NAMES, schedule.VERB.name, "lab"}
 
 
 def test_version(benchfly: Command) -> None:

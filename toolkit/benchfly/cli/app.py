@@ -41,7 +41,8 @@ schedule.register(app)
 history.register(app)
 report.register(app)
 results.register(app)
-from benchfly.cli import aws, claims, compare, inventory, lab, report, results, verbs
+aws.register(app)
+lab.register(app)
 
 
 def _version(wanted: bool) -> None:

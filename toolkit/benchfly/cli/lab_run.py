@@ -16,6 +16,7 @@ from rich.text import Text
 
 from benchfly.aws import client
 from benchfly.cli import claims, report
+from benchfly.cli.bucket import kept_in_bucket
 from benchfly.cli.help import INTERRUPTED
 from benchfly.cli.lab_options import LabOption, TuningOption, WorkloadOption
 from benchfly.cli.lab_words import bill, lost, planned
@@ -47,6 +48,8 @@ class Measured:
 
     run: Run
     rows: list[dict[str, Any]] = field(default_factory=list)
+    claims: Mapping[str, Any] = field(default_factory=dict)  # by what was measured, once that is over
+    shown: RenderableType = ""
     message: str = ""
     interrupted: bool = False
 
@@ -60,6 +63,10 @@ class Measured:
         if self.interrupted:
             return INTERRUPTED
         return 0 if len(self.good) == len(self.rows) and not self.message else RunFailedError.exit_code
+
+    @property
+    def status(self) -> str:
+        return "failed" if self.code else "ok"
 
 
 def run(
@@ -81,6 +88,8 @@ def run(
     output, benchmarks = Output(as_json), suite(workload or (), tuning or ())
     options = Options(extra_vars=extra_vars or (), verbosity=verbose, as_json=as_json, yes=yes)
     bucket = Bucket.configured()
+    if bucket:
+        bucket.records(limit=1)  # whether it is there, before hosts cost money
     with interruptible(output), client("ec2", region=bed.region, what=lab or "the lab") as ec2:
         if lab:
             there = _there(ec2, lab_id(lab))
@@ -124,7 +133,11 @@ def measure(
                 measured.message = lost(lab, find(ec2, [lab.id]).get(lab.id))
             if measured.interrupted or measured.message:
                 break
-    measured.run.finish({"status": "failed" if measured.code else "ok", "benchmarks": measured.rows})
+    if measured.good:
+        measured.claims, measured.shown = claims.judged(claims.gathered(measured.good))
+    measured.run.finish({"status": measured.status, "benchmarks": measured.rows, "claims": measured.claims})
+    if kept := kept_in_bucket(measured.run):
+        output.console.print(kept)
     return measured
 
 
@@ -212,15 +225,13 @@ def _told(measured: Measured, cost: str) -> tuple[dict[str, Any], RenderableType
     rows = [(row["workload"], row["tuning"], row["status"], row["run"]) for row in measured.rows]
     lines: list[RenderableType] = [plain_table(("Workload", "Stores", "Status", "Run"), rows), ""]
     data: dict[str, Any] = {
-        "status": "ok" if not measured.code else "failed",
+        "status": measured.status,
         "exit_code": measured.code,
         "message": measured.message,
         "run": measured.run.id,
         "benchmarks": measured.rows,
+        "claims": measured.claims,
         "cost": cost,
     }
-    if measured.good:
-        judged, shown = claims.judged(claims.gathered(measured.good))
-        data |= {"claims": judged}
-        lines += [shown, ""]
+    lines += [measured.shown, ""] if measured.claims else []
     return data, Group(*lines, Text(cost))
