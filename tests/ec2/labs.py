@@ -51,6 +51,9 @@ def cloud(account: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iter
     with front(account) as gate:
         ec2 = operator("ec2", REGION)
         monkeypatch.setenv("AWS_ENDPOINT_URL", gate.url)
+        # moto has 17 regions, and makes each of them anew for every test.
+        regions = "".join(f"<item><regionName>{name}</regionName></item>" for name in ("us-east-1", REGION))
+        gate.replies["DescribeRegions"] = f"<regionInfo>{regions}</regionInfo>"
         yield Account(gate, ec2, everything(ec2, gate.groups))
 
 

@@ -27,13 +27,16 @@ files = {folder}/supervisor.d/*.conf
 
 
 @contextmanager
-def supervisord() -> Iterator[Path]:
-    """The folder with its supervisor.sock and supervisor.d; asserts at the end that no process is left."""
+def supervisord(*prefix: str) -> Iterator[Path]:
+    """The folder with its supervisor.sock and supervisor.d; asserts at the end that no process is left.
+
+    prefix: a command that runs another elsewhere, such as in a network namespace.
+    """
     folder = Path(tempfile.mkdtemp(prefix="bf-"))  # short, since the path of a unix socket is limited
     (folder / "supervisor.d").mkdir()
     (folder / "supervisord.conf").write_text(CONFIGURATION.format(folder=folder))
     env = ensure_env()
-    command = [str(env.bin / "supervisord"), "--nodaemon", "--configuration", str(folder / "supervisord.conf")]
+    command = [*prefix, str(env.bin / "supervisord"), "--nodaemon", "--configuration", str(folder / "supervisord.conf")]
     process = subprocess.Popen(command, cwd=folder, env=env.variables, stdout=subprocess.DEVNULL)
     pids = []
     try:
