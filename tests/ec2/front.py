@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
 import re
 import signal
@@ -54,6 +55,7 @@ class Front:
     url: str = ""
     calls: list[Call] = field(default_factory=list)
     refusals: dict[str, tuple[str, str, int]] = field(default_factory=dict)
+    prices: dict[str, float] = field(default_factory=dict)  # which moto has not: dollars an hour by instance type
     replies: dict[str, str] = field(default_factory=dict)  # what else it answers itself, as XML
     groups: dict[str, PlacementGroup] = field(default_factory=dict)
     kill_after: Callable[[Call], int | None] = lambda call: None
@@ -68,6 +70,8 @@ class Front:
         if times:
             self.refusals[call.action] = (code, message, times - 1)
             return 503 if code == "RequestLimitExceeded" else 400, _error(code, message)
+        if call.action == "GetProducts":
+            return 200, _products(call, self.prices)
         if call.action in self.replies:
             return 200, _response(call.action, self.replies[call.action])
         if "PlacementGroup" in call.action:
@@ -162,7 +166,7 @@ def _call(request: BaseHTTPRequestHandler, body: bytes) -> Call:
     region, service = scope.groups() if scope else ("", "")
     target = request.headers.get("X-Amz-Target")
     if target:
-        return Call(region, service, target.rpartition(".")[2], {})
+        return Call(region, service, target.rpartition(".")[2], {"body": body.decode()})
     if service == "s3":
         return Call(region, service, f"{request.command} {urlsplit(request.path).path}", {})
     given = {name: values[0] for name, values in parse_qs(body.decode(), keep_blank_values=True).items()}
@@ -175,6 +179,15 @@ def _tags(parameters: dict[str, str]) -> Iterator[tuple[str, str]]:
         place = f"TagSpecification.1.Tag.{number}"
         yield parameters[f"{place}.Key"], parameters[f"{place}.Value"]
         number += 1
+
+
+def _products(call: Call, prices: dict[str, float]) -> bytes:
+    """As AWS's price API answers for one type."""
+    asked = {each["Field"]: each["Value"] for each in json.loads(call.parameters["body"])["Filters"]}
+    amount = prices.get(asked["instanceType"])
+    dimension = {"unit": "Hrs", "pricePerUnit": {"USD": str(amount)}}
+    product = json.dumps({"terms": {"OnDemand": {"x": {"priceDimensions": {"d": dimension}}}}})
+    return json.dumps({"FormatVersion": "aws_v1", "PriceList": [product] if amount else []}).encode()
 
 
 def _items(tags: dict[str, str]) -> str:

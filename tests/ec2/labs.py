@@ -54,6 +54,7 @@ def cloud(account: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iter
         # moto has 17 regions, and makes each of them anew for every test.
         regions = "".join(f"<item><regionName>{name}</regionName></item>" for name in ("us-east-1", REGION))
         gate.replies["DescribeRegions"] = f"<regionInfo>{regions}</regionInfo>"
+        gate.prices = {"c7g.medium": 0.25, "c7g.2xlarge": 1.0}  # no prices of AWS's: round, to be reckoned with
         yield Account(gate, ec2, everything(ec2, gate.groups))
 
 

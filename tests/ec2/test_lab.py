@@ -95,7 +95,8 @@ def test_its_inventory_is_read(cloud: Account, capsys: Capsys) -> None:
         assert code == 0, errors + said
         stores = json.loads(said)["stores"]
         assert [stores[name]["spec"]["threads"] for name in ("valkey", "dragonfly")] == threads
-    benchfly(capsys, "lab", "down", lab["lab"], "--yes")
+    code, said, _ = benchfly(capsys, "lab", "down", lab["lab"], "--yes")
+    assert "has cost $0.0" in said and "besides volumes and traffic (AWS's price API, " in said
     assert not folder.exists()
 
 
@@ -140,6 +141,16 @@ def test_a_controller_killed_while_it_builds(number: int, cloud: Account, capsys
     code, said, errors = benchfly(capsys, "lab", "sweep", "--all", "--yes")
     assert code == 0, errors + said
     assert cloud.left() == {}
+
+
+def test_the_price_comes_first(cloud: Account, capsys: Capsys) -> None:
+    code, said, errors = benchfly(capsys, "lab", "up", *BED, "--hours", "4")
+    assert code == 3 and "builds hosts that cost money, and there is nobody to ask" in " ".join(errors.split())
+    assert "It costs $1.25 an hour, $5.00 at most, besides volumes and traffic" in said
+    cloud.front.prices.clear()
+    _, said, _ = benchfly(capsys, "lab", "up", *BED)
+    assert "What it costs is not known: no price known of c7g.2xlarge and c7g.medium." in said
+    assert cloud.front.changes() == []
 
 
 @pytest.mark.parametrize("number", range(len(REMOVALS)))

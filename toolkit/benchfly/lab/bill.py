@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from benchfly.aws.prices import on_demand, price
 from benchfly.lab.found import Lab
 
 
@@ -29,9 +30,15 @@ class Prices:
 
 def prices(ec2: Any, types: Iterable[str], spot: bool) -> Prices:
     """What hosts of these types cost now, in the client's region."""
+    wanted = list(types)
+    if not wanted:
+        return Prices({}, "")
     if spot:
-        return Prices(_spot(ec2, list(types)), "spot prices of this moment, the dearest zone's")
-    return Prices({}, "")
+        return Prices(_spot(ec2, wanted), "spot prices of this moment, the dearest zone's")
+    lists = on_demand(wanted, ec2.meta.region_name)
+    found = {name: known for name in wanted if (known := price(name, lists))}
+    sources = dict.fromkeys(f"{source.source}, {source.as_of}" for _, source in found.values())
+    return Prices({name: amount for name, (amount, _) in found.items()}, "; ".join(sources))
 
 
 def _spot(ec2: Any, types: list[str]) -> dict[str, float]:
