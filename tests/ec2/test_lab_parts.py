@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.benchfly.stores.plugins.module_utils import store_dragonfly, store_redis
+from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import parse
 
-from benchfly.benchmark import claims
+from benchfly.benchmark import Server, claims
 from benchfly.cli.lab_words import lost
 from benchfly.errors import RefusedError
 from benchfly.lab import Lab
@@ -96,6 +98,16 @@ def test_stores_fit_their_machine() -> None:
             several = [store["threads"] for store in found.values() if store["threads"] > 1]
             assert sum(several) <= cpus
             assert found["dragonfly"]["threads"] * 256 <= sizes[1]
+
+
+def test_the_claims_know_which_stores_are_tuned() -> None:
+    machine = Machine("some", "arm64", 8, 16384, clusters=True)
+    for tuning, found in stores(("redis", "dragonfly"), machine).items():
+        given = {"port": 6381, "bind": "10.0.0.4", "address": "10.0.0.4", "password": "secret"}
+        redis, dragonfly = (parse(name, {**store, **given}) for name, store in found.items())
+        written = [store_redis.directives(redis, "7.0.15"), store_dragonfly.flags(dragonfly, "1.40.1", "/srv")]
+        servers = [Server("x", "10.0.0.4:6381", "x", "x", 0, settings=dict(each)) for each in written]
+        assert [claims.tuned(server, machine.cpus) for server in servers] == [tuning == "tuned"] * 2
 
 
 def test_the_suite_has_every_workload_of_the_claims() -> None:

@@ -24,12 +24,12 @@ COLUMNS = tuple((tuning, shape) for tuning in TUNINGS for shape in SHAPES)
 
 # Frappe's own traffic; the published workloads have a hash per session.
 _SITE_WORKLOADS = ("frappe-site",)
-# Of what makes a store tuned, the value it has untouched. Limits, eviction and persistence are part of the task.
+# Of what makes a store tuned, the value it has untouched. Limits, eviction and persistence are part of the task; how it
+# evicts is not asked, since a trial with an eviction does not count.
 _UNTOUCHED = {
     "io-threads": "1",
     "hz": "10",
     "activedefrag": "no",
-    "lazyfree-lazy-eviction": "no",
     "tcp-keepalive": "300",
     "proactor_threads": "0",
 }
@@ -111,11 +111,17 @@ def table(evidence: Sequence[Evidence]) -> dict[str, dict[tuple[str, str], Judge
     return {claim.id: {column: judge(claim, column, evidence) for column in COLUMNS} for claim in published()[1]}
 
 
-def tuned(server: Server) -> bool | None:
-    """Whether a store has other than its untouched settings; None where nobody noted them."""
+def tuned(server: Server, cpus: int | None = None) -> bool | None:
+    """Whether a store has other than its untouched settings; None where nobody noted them.
+
+    Dragonfly takes all CPUs of itself: told to take as many as its host has, `cpus`, it is as it comes.
+    """
     if not server.settings:
         return None
-    return any(str(server.settings[key]) != value for key, value in _UNTOUCHED.items() if key in server.settings)
+    set_to = {key: str(server.settings[key]) for key in _UNTOUCHED if key in server.settings}
+    if cpus and set_to.get("proactor_threads") == str(cpus):
+        del set_to["proactor_threads"]
+    return any(value != _UNTOUCHED[key] for key, value in set_to.items())
 
 
 def _pair(benchmark: Benchmark) -> tuple[Server, Server] | None:
@@ -142,11 +148,11 @@ def _misfit(claim: Claim, column: tuple[str, str], benchmark: Benchmark, pair: t
     ):
         kinds = " and ".join(kind or "an unknown type" for kind in hosts)
         return f"the stores ran on {kinds}; `benchfly cost` puts their prices beside each other"
-    states = {tuned(server) for server in pair}
-    if None in states:
+    redis, dragonfly = (tuned(each, benchmark.environments.get(each.host, {}).get("cpus")) for each in pair)
+    if redis is None or dragonfly is None:
         return "the run does not tell how its stores were set"
     # Dragonfly takes all cores of itself: as it comes it stands in either column.
-    if tuned(pair[0]) != (tuning == "tuned") or (tuned(pair[1]) and tuning == "untuned"):
+    if redis != (tuning == "tuned") or (dragonfly and tuning == "untuned"):
         return f"no run with both stores {tuning}"
     return ""
 
