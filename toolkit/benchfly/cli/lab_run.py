@@ -108,7 +108,7 @@ def run(
             try:
                 measured = measure(output, ec2, there, options, benchmarks, scale)
             finally:
-                cost = bill(find(ec2, [there.id]).get(there.id, there), known)
+                cost = bill(there, known)
                 take_down(ec2, there.id, output.console.print)
     data, shown = _told(measured, cost)
     output.result({**data, "lab": there.id}, shown)
