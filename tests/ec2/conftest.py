@@ -20,6 +20,17 @@ botocore.register_initializer(sitecustomize.listen)
 REGION = "eu-central-1"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "lab: builds labs again and again; `make ec2-test` asks for it")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    asked_for = any("tests/ec2" in word for word in config.args)
+    for item in items:
+        if item.get_closest_marker("lab") and not asked_for:
+            item.add_marker(pytest.mark.skip(reason="builds labs, for a minute or two: `make ec2-test` asks for it"))
+
+
 @pytest.fixture(scope="session")
 def moto_server() -> Iterator[str]:
     """The address of moto's server."""

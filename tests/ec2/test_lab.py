@@ -132,6 +132,7 @@ def test_its_policy_is_what_it_calls(cloud: Account, recorded: Callable[[], set[
     assert recorded() == {call.call for call in policy.uses()["lab"].calls if not call.by}
 
 
+@pytest.mark.lab
 @pytest.mark.parametrize("number", range(len(CHANGES)))
 def test_a_controller_killed_while_it_builds(number: int, cloud: Account, capsys: Capsys) -> None:
     """It dies when AWS has done what it asked for, and before it hears of that."""
@@ -153,6 +154,7 @@ def test_the_price_comes_first(cloud: Account, capsys: Capsys) -> None:
     assert cloud.front.changes() == []
 
 
+@pytest.mark.lab
 @pytest.mark.parametrize("number", range(len(REMOVALS)))
 def test_a_controller_killed_while_it_removes(number: int, cloud: Account, capsys: Capsys) -> None:
     lab = built(capsys)

@@ -13,7 +13,7 @@ from tests.ec2.labs import BED, Account, benchfly, cloud, environment, standins,
 
 __all__ = ["cloud"]  # a fixture
 
-pytestmark = pytest.mark.stores
+pytestmark = [pytest.mark.stores, pytest.mark.lab]
 # The smallest that is still a benchmark.
 SMALL = ("--scale", "0.01", "--workload", "frappe-site")
 SHORT = '{"benchmark_rounds": 1, "benchmark_rounds_most": 1, "benchmark_seconds": 1, "benchmark_twin": false}'
