@@ -70,7 +70,8 @@ def _study(place: Path, store: Tuned, objective: str, seed: int) -> dict[str, An
         return dict(json.loads(kept_in.read_text()))
     plan = Plan("store", store.facts, (objective,), only=GRID, trials=TRIALS, minutes=60, seed=seed)
     choices = {setting.name: setting.choices(store.facts) for setting in space() if setting.name in GRID}
-    gains = grid(place / "grid.jsonl", choices, lambda settings: _gain(store, objective, settings, REPEATS), store.spec)
+    points = grid(place / "grid.jsonl", choices, lambda point: _gain(store, objective, point, REPEATS), store.spec)
+    gains = [point["found"] for point in points]
     outcome = study(place / f"seed-{seed}", store, plan)
     kept = dict(outcome.kept.settings)
     best, reached = max(gains), _gain(store, objective, kept, 3 * REPEATS) if kept else 0.0

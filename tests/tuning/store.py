@@ -126,8 +126,8 @@ def study(folder: Path, store: Tuned, plan: Plan) -> Outcome:
 
 def grid(
     file: Path, choices: Mapping[str, Sequence[Any]], measure: Callable[[Settings], Any], spec: Settings
-) -> list[Any]:
-    """What was measured of every combination, those that were measured already in the file."""
+) -> list[dict[str, Any]]:
+    """Every combination with what was `found` of it, those that were measured already in the file."""
     done = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
     points = [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
     with file.open("a") as kept:
@@ -136,7 +136,7 @@ def grid(
             done.append({"settings": settings, "found": measure(settings)})
             kept.write(json.dumps(done[-1]) + "\n")
             kept.flush()
-    return [each["found"] for each in done]
+    return done
 
 
 def _words(value: str) -> list[str]:
