@@ -12,10 +12,11 @@ import yaml
 from tests.store_reference import NAMES, table
 
 from benchfly.tuning.change import shown
+from benchfly.tuning.plan import ATTEMPTS
 from benchfly.tuning.rules import Rule, rules
 from benchfly.tuning.search import MANY
 from benchfly.tuning.space import CPU_SETS, Setting, space
-from benchfly.tuning.study import ATTEMPTS, HOPELESS, REPEATS, SEARCH_SHARE
+from benchfly.tuning.study import HOPELESS, REPEATS, SEARCH_SHARE
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/tuning.md"

@@ -19,7 +19,8 @@ try:
     from benchfly.errors import BenchflyError
     from benchfly.tuning import change
     from benchfly.tuning.facts import facts, live
-    from benchfly.tuning.study import Plan, Study, result
+    from benchfly.tuning.plan import Plan, result
+    from benchfly.tuning.study import Study
 
     HAS_BENCHFLY = True
 except ImportError:

@@ -20,7 +20,7 @@ options:
     required: true
   plan:
     description:
-      - What is asked for, as C(benchfly.tuning.study.Plan) has it, with C(spec), the store's complete specification
+      - What is asked for, as C(benchfly.tuning.plan.Plan) has it, with C(spec), the store's complete specification
         without secrets, and C(version), that of its server.
     type: dict
     required: true

@@ -14,8 +14,8 @@ from typing import Any
 
 from tests.tuning.store import ENGINES, Tuned, grid, study, tuned, workload
 
+from benchfly.tuning.plan import Plan
 from benchfly.tuning.space import Settings, space
-from benchfly.tuning.study import Plan
 
 SCALE = 0.001
 SECONDS = 0.1  # of a play, which is for the guards alone: bytes are read before it

@@ -17,8 +17,8 @@ from typing import Any
 from tests.tuning.store import ENGINES, Tuned, grid, study, tuned, workload
 
 from benchfly.tuning.objectives import OBJECTIVES, gain
+from benchfly.tuning.plan import Plan, Step, result
 from benchfly.tuning.space import Settings, space
-from benchfly.tuning.study import Plan, Step, result
 
 WORKLOADS = {"session-churn": 0.001, "frappe-site": 1.0}
 OBJECTIVE = ("throughput", "p99")

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.tuning.store import study, tuned, workload
 
-from benchfly.tuning.study import Plan
+from benchfly.tuning.plan import Plan
 
 STUDIES, SHORT = 20, 2
 OBJECTIVES = ("throughput", "bytes")

@@ -26,8 +26,9 @@ from tests.stores.binaries import valkey_8
 from tests.stores.servers import Server
 
 from benchfly.tuning.facts import facts, live
+from benchfly.tuning.plan import Outcome, Plan, Step, result
 from benchfly.tuning.space import Facts, Settings
-from benchfly.tuning.study import Outcome, Plan, Step, Study, result
+from benchfly.tuning.study import Study
 
 ROOT = Path(__file__).parents[2]
 ENGINES = {"redis": lambda: "redis-server", "valkey": valkey_8}

@@ -18,8 +18,9 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import 
 from benchfly.errors import RefusedError, ResultsError
 from benchfly.tuning.facts import facts
 from benchfly.tuning.objectives import Measured
+from benchfly.tuning.plan import Outcome, Plan, Result, result
 from benchfly.tuning.space import Settings
-from benchfly.tuning.study import STEPS, Outcome, Plan, Result, Study, result
+from benchfly.tuning.study import STEPS, Study
 
 pytest.importorskip("optuna")
 pytest.importorskip("scipy")
