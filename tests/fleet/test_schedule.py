@@ -86,6 +86,7 @@ def hook(fleet: Fleet) -> Iterator[Hook]:
     hook = Hook(fleet)
     yield hook
     hook.server.shutdown()
+    hook.server.server_close()
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +162,7 @@ def state(host: Host) -> list[str]:
 
 def changed(output: str) -> list[str]:
     """Tasks that changed something, without handlers, which run once in check mode too."""
-    return re.findall(r"^TASK \[(?:\S+ : )?(.+?)\] \**\n(?:(?!^TASK).*\n)*?changed: ", output, re.MULTILINE)
+    return re.findall(r"^TASK \[(?:\S+ : )?(.+?)\] \**\n(?:(?!^(?:TASK|RUNNING)).*\n)*?changed: ", output, re.MULTILINE)
 
 
 def listed(host: Host, command: Path) -> dict[str, dict[str, str]]:
