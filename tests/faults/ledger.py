@@ -41,8 +41,8 @@ class Ledger:
     def account(self, answers: list[Answer], at: str, killed: dict[str, float], untouched: bool) -> Account:
         """Once the queues have run empty, or have had time to; `killed` is host -> when its power was cut.
 
-        Where a move was `untouched`, because nothing of it had begun, a job that a worker of such a host had popped and
-        not begun counts as killed, too: nobody but a sweep looks for those.
+        Where a move was `untouched`, because nothing of it had begun or all had ended, a job that a worker of such a
+        host had popped and not begun counts as killed, too: nobody but a sweep looks for those.
         """
         acknowledged = {job for answer in answers for job in answer.job_ids}
         deadline = time.monotonic() + DRAIN

@@ -48,7 +48,7 @@ class CaseRun:
         self.breaking = Breaking(scene, case)
         self.outcome = Outcome("", 0, 0, 0, [])
         self.struck = 0.0
-        self.untouched = False  # whether nothing had begun, so that there was nothing to take back
+        self.untouched = False  # whether there was nothing to take back or to resume
         self.verified = False  # by the way out itself, as its last phase
 
     def run(self) -> dict[str, Any]:
@@ -136,7 +136,9 @@ class CaseRun:
             code = run.wait(LATEST)
             output = run.finish()
             self.verified = code == 0 and "Verify | Refuse to call it good" in output
-            self.untouched = bool(code) and case.way == "take back" and self._nothing_had_begun(output)
+            # A rollback that had finished before the fault has nothing left to resume.
+            asked = case.way == "take back" or self.outcome.broke == "finished"
+            self.untouched = bool(code) and asked and self._nothing_had_begun(output)
             if code == 0 or self.untouched:
                 break
             if code is None:
