@@ -126,6 +126,8 @@ def work(url: str, queues: list[str], kind: type[Worker], burst: bool = False) -
     pid = os.fork()
     if pid:
         return pid
+    # As supervisord starts one: RQ kills a job that began only now by the group of its worker.
+    os.setsid()
     try:
         connection = redis.Redis.from_url(url)
         names = [f"{BENCH}:{queue}" for queue in queues]
