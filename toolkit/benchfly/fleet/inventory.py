@@ -6,6 +6,7 @@ What is wrong is collected in `problems`, so that a caller can report all of it 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
@@ -250,6 +251,9 @@ def _init_plugins() -> None:
     package = import_module("ansible_collections.benchfly.stores")
     if not hasattr(package, "_collection_meta"):
         package._collection_meta = {}  # type: ignore[attr-defined]
+    for name, module in list(sys.modules.items()):
+        if name.startswith(f"{package.__name__}.") and hasattr(module, "__path__") and not module.__file__:
+            module.__file__ = str(Path(next(iter(module.__path__))) / "__synthetic__")  # as Ansible calls it
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
