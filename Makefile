@@ -40,8 +40,8 @@ test: setup
 
 # DRAGONFLY=its binary takes the stand-in's place, with DRAGONFLY_OLDER=an older one to go back to.
 # FLEET_TESTS="not ubuntu" leaves out the tests with that word in their names, as pytest's -k does; FLEET_TESTS= leaves
-# out none, for longer. Broken moves have a command of their own, `make faults`.
-FLEET_TESTS ?= not test_faults and not test_schedule and not test_load_generator
+# out none. Broken moves have a command of their own, `make faults`.
+FLEET_TESTS ?= not test_faults
 fleet-test: setup
 	@.venv/bin/pytest -m fleet -k '$(FLEET_TESTS)'
 	@.venv/bin/python -m tests.fleet.table

@@ -152,7 +152,7 @@ def test_plots_take_their_colours_from_the_page_and_do_not_change_between_runs(h
 
 
 def test_claims_environment_and_checksums_are_in_it(html: str) -> None:
-    assert html.count("cannot be judged here: the claim is about Redis and Dragonfly; measured were") == 21
+    assert html.count("cannot be judged here: the claim is about Redis and Dragonfly; measured were") == 22
     assert "The same throughput is 2.2 to 3.4 times in the summary and 4 to 8 times at the end" in html
     assert "Neoverse-V1" in html and "3b1f" * 16 in html
     assert "Smallest seen" in html
