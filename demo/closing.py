@@ -30,7 +30,7 @@ from benchfly.report import (
 )
 from benchfly.report import Target as ReportTarget
 from benchfly.report.attempts import Attempt, gaps, latencies, read_attempts
-from benchfly.report.move import needs_of, spans_of
+from benchfly.report.move import needs_of, spans_of, touched_at
 
 MOVES = ("migrate", "rollback")
 
@@ -83,7 +83,7 @@ def _summary(measured: Measured, report: Path) -> Summary:
     canaries = [measured.canary(verb) for verb in MOVES]
     gate = measured.data("check")["localhost"]["gates"][0]
     benchmark = _benchmark(measured)
-    touched = min(span.start for span in measured.spans)
+    touched = touched_at(measured.spans)
     return Summary(
         jobs=Jobs(
             acknowledged=sum(part.acknowledged for part in jobs),

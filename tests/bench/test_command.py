@@ -116,6 +116,7 @@ def test_a_move_with_a_canary_leaves_its_report(moving: Moving) -> None:
     page = path.read_text()
     assert re.search(r"0 of \d+ acknowledged jobs lost, 0\s+run twice", page)
     assert "Published messages arrive" in page and "<svg" in page and "p@ss" not in page
+    assert "before not measured" not in page
 
 
 def test_a_second_move_at_once_is_refused(moving: Moving) -> None:

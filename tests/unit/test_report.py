@@ -19,6 +19,7 @@ from benchfly.report import (
     Attempt,
     Gaps,
     ReportData,
+    Span,
     closing_table,
     gaps,
     latencies,
@@ -28,6 +29,7 @@ from benchfly.report import (
     text,
     words,
 )
+from benchfly.report.move import touched_at
 
 
 def attempts(*ends: float, probe: str = "cache", error: str = "") -> list[Attempt]:
@@ -246,3 +248,9 @@ def test_other_figures_in_words() -> None:
     assert words.span(999, 1200, "ms") == "999 ms to 1.20 s"
     assert words.span(39_704, 46_849, "operations/s") == "39,704 to 46,849"
     assert (words.ratio(1.234), words.ratio(0.9962), words.ratio(1.0)) == ("1.23", "0.996", "1.000")
+
+
+def test_stores_that_a_bench_does_not_use_yet_are_prepared_before_it_is_touched() -> None:
+    spans = [Span("rollback", phase, start, start + 1.0) for phase, start in (("Restore", 1.0), ("Move", 2.0))]
+    assert touched_at([*spans, Span("rollback", "Stop consumers", 9.0, 10.0)]) == 9.0
+    assert touched_at(spans) == float("inf")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 from benchfly.report.attempts import Attempt, gaps, latencies, read_attempts
 from benchfly.report.data import File, Move, Need, ReportData, Span
 from benchfly.report.summary import Before, Enqueue, Http, Jobs, Phase, Summary, Target
+
+# Phases before the canary begins.
+_PREPARING = {"Move", "Restore"}
 
 
 def needs_of(gates: list[Mapping[str, Any]]) -> list[Need]:
@@ -23,6 +27,11 @@ def spans_of(verb: str, journal: Mapping[str, Any]) -> list[Span]:
     return [
         Span(verb, entry["phase"], entry["started"], entry["started"] + entry["seconds"]) for entry in journal["phases"]
     ]
+
+
+def touched_at(spans: Iterable[Span]) -> float:
+    """When the first phase began that the bench could notice; what prepares stores that it does not use is none."""
+    return min((span.start for span in spans if span.phase not in _PREPARING), default=math.inf)
 
 
 def report_of(outcome: Mapping[str, Any], folder: Path) -> dict[str, ReportData]:
@@ -62,7 +71,7 @@ def _summary(
     spans: list[Span],
     gates: list[Mapping[str, Any]],
 ) -> Summary:
-    canary, touched = entry["canary"], min(span.start for span in spans)
+    canary, touched = entry["canary"], touched_at(spans)
     jobs, attempted, failed = canary["jobs"], canary["attempts"], canary["errors"]
     new = ", ".join(sorted(set(entry["move"]["to"].values())))
     engine = gates[0]["engine"] if gates else "its former stores"
