@@ -57,6 +57,12 @@ KEYS_AT_ONCE = 1_000_000
 _SLOW_SUBSCRIBER_MS = 5000
 
 _EVICTIONS = ("lru", "none")
+# Keys of a specification that it has no choice for, and why.
+_FIXED = {
+    "eviction_samples": "has no like on Dragonfly, which looks at whole segments of its table",
+    "hz": "is not for change on Dragonfly, whose own help advises against it",
+    "active_defrag": "cannot be chosen on Dragonfly, which puts its memory in order of itself",
+}
 
 
 def problems(spec: StoreSpec) -> list[Problem]:
@@ -65,15 +71,9 @@ def problems(spec: StoreSpec) -> list[Problem]:
     if spec.eviction not in _EVICTIONS:
         reason = "cannot be chosen on Dragonfly, which has one eviction of its own, near to lru"
         found.append(spec.problem("eviction", reason, "Say lru; keys that must stay belong in another store"))
-    if spec.eviction_samples is not None:
-        reason = "has no like on Dragonfly, which looks at whole segments of its table"
-        found.append(spec.problem("eviction_samples", reason, "Leave it out"))
-    if spec.hz is not None:
-        reason = "is not for change on Dragonfly, whose own help advises against it"
-        found.append(spec.problem("hz", reason, "Leave it out"))
-    if spec.active_defrag is not None:
-        reason = "cannot be chosen on Dragonfly, which puts its memory in order of itself"
-        found.append(spec.problem("active_defrag", reason, "Leave it out"))
+    for key, reason in _FIXED.items():
+        if getattr(spec, key) is not None:
+            found.append(spec.problem(key, reason, "Leave it out"))
     if spec.persistence == "aof":
         remedy = "Say snapshot, with max_loss 60 or more, or take redis or valkey"
         found.append(spec.problem("persistence", "does not exist on Dragonfly", remedy))
