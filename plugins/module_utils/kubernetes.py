@@ -81,6 +81,7 @@ class Kubernetes(ProcessManager):
     """
 
     rolls = True
+    interval = 1  # the API has others to serve
 
     def __init__(self, release: Release, bench: str) -> None:
         self.release, self._bench = release, bench
@@ -129,15 +130,6 @@ class Kubernetes(ProcessManager):
                 f"deployment {_deployment(name)} was not replaced within {timeout:g} s; `kubectl get pods` and "
                 "`kubectl describe` say why. Run the same verb again when it is, it resumes"
             )
-
-    def wait(self, names: set[str], states: set[str], timeout: float) -> list[Process]:
-        """As for any manager, but the API is asked once a second: it has others to serve."""
-        deadline = time.monotonic() + timeout
-        while True:
-            late = [process for process in self.processes() if process.name in names and process.state not in states]
-            if not late or time.monotonic() >= deadline:
-                return late
-            time.sleep(1)
 
 
 def state(deployment: dict[str, Any], pods: list[dict[str, Any]]) -> str:

@@ -28,6 +28,7 @@ class ProcessManager:
     """Every method may raise OSError when the manager does not answer, or refuses."""
 
     rolls = False  # whether it has `roll`
+    interval = 0.1  # seconds between two looks while it is waited for
 
     def processes(self) -> list[Process]:
         """Every process it knows, in its own order."""
@@ -56,4 +57,4 @@ class ProcessManager:
             late = [process for process in self.processes() if process.name in names and process.state not in states]
             if not late or time.monotonic() >= deadline:
                 return late
-            time.sleep(0.1)
+            time.sleep(self.interval)
