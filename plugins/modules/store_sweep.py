@@ -17,8 +17,9 @@ description:
     popped back into their queue, then moves every job that is still to run, and the durable lists of the cache. What
     the new cache took in while some processes still used the former one is removed, since those invalidated the
     former one alone.
-  - C(connections) does something else, and on every host of the bench - it closes the connections that a former store
-    takes for this host's and this host does not have, because a power cut ended them without a word to their server.
+  - C(connections) does something else, and on every host of the bench - it closes the connections that the stores of
+    either side take for this host's and this host does not have, because a power cut ended them without a word to
+    their server.
   - C(put_back) is for a move that comes to nothing - it puts jobs that a stopped worker had popped back into their
     queue in the store that the bench uses, and moves nothing. Workers may be at work.
   - C(history) moves finished and failed jobs; the consumers may work meanwhile.
@@ -149,6 +150,12 @@ def sweep(bench: Bench, move: dict[str, Any], part: str, timeout: float, again: 
     return done
 
 
+def close_connections(move: dict[str, Any]) -> list[str]:
+    """Close what only a store believes in: the former would wait for it, the new one hand it a job."""
+    urls = [move[side][key] for key in moved_keys(move) for side in ("from", "to")]
+    return [address for url in urls for address in close_ghosts(connect(url))]
+
+
 def start_consumers(bench: Bench, journal: Journal, manager: ProcessManager) -> None:
     """Tell this host's consumers to start; the next phase sees to it on every host that they run."""
     consumers = journal.open["consumers"]
@@ -180,8 +187,7 @@ def main() -> None:
     bench, journal = Bench(Path(module.params["path"])), Journal(Path(module.params["state_dir"]))
     try:
         if module.params["part"] == "connections":
-            move = journal.open
-            closed = [address for key in moved_keys(move) for address in close_ghosts(connect(move["from"][key]))]
+            closed = close_connections(journal.open)
             module.exit_json(changed=bool(closed), closed=closed)
         if module.params["part"] == "put_back":
             queue = QueueSweep(None, connect(bench.config()[QUEUE_KEY]), bench.bench_id())

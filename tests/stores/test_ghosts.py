@@ -9,6 +9,7 @@ import pytest
 import redis
 from ansible_collections.benchfly.stores.plugins.module_utils import store_client
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import close_ghosts, connect, writers
+from ansible_collections.benchfly.stores.plugins.modules.store_sweep import close_connections
 from tests.stores.servers import Server
 
 pytestmark = pytest.mark.stores
@@ -50,3 +51,21 @@ def test_nothing_is_closed_where_addresses_are_translated(listening: str, monkey
     assert other.ping()
     for client in (other, ours):
         client.close()
+
+
+def test_a_dead_worker_on_the_store_that_is_moved_to_takes_no_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Server(tmp_path / "former") as former, Server(tmp_path / "new") as new:
+        worker = redis.Redis.from_url(new.url, single_connection_client=True)
+        gone = port_of(worker)
+        worker.connection.send_command("BLPOP", "queue", 60)
+        ports = store_client._open_ports
+        monkeypatch.setattr(store_client, "_open_ports", lambda: ports() - {gone})
+        move = {"from": {"redis_queue": former.url}, "to": {"redis_queue": new.url}}
+        assert [address.rpartition(":")[2] for address in close_connections(move)] == [gone]
+        sweep = connect(new.url)
+        sweep.rpush("queue", "job")
+        assert sweep.llen("queue") == 1
+        for client in (worker, sweep):
+            client.close()
