@@ -75,11 +75,12 @@ found:
   type: dict
 """
 
+from contextlib import suppress
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import Bench, BenchError, replace_file
-from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import JOURNAL, Journal
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import JOURNAL, Journal, locked
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import BENCH, release_of
 from ansible_collections.benchfly.stores.plugins.module_utils.gate.release import findings
 from ansible_collections.benchfly.stores.plugins.module_utils.gate.verdicts import NO, NOTE
@@ -96,10 +97,16 @@ def look(module: AnsibleModule, state_dir: Path) -> None:
         )
     release = Release(params["namespace"], params["release"], params["chart"], params["context"])
     release.remember(state_dir)
-    journal = JournalCopy(state_dir, release).read()
-    if journal is not None:
-        replace_file(state_dir / JOURNAL, journal, mode=0o600)
+    bring_journal(release, state_dir)
     bring_files(release, Path(params["path"]))
+
+
+def bring_journal(release: Release, state_dir: Path) -> None:
+    """Have the journal of the namespace here, unless a step at work on this host writes it: then there is no newer."""
+    with suppress(BenchError), locked(state_dir, patience=0):
+        journal = JournalCopy(state_dir, release).read()
+        if journal is not None:
+            replace_file(state_dir / JOURNAL, journal, mode=0o600)
 
 
 def check(state_dir: Path, urls: dict[str, str]) -> dict[str, list[str]]:

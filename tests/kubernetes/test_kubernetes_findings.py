@@ -20,6 +20,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.kubernetes import 
     Kubernetes,
     Release,
 )
+from ansible_collections.benchfly.stores.plugins.modules.bench_release import bring_journal
 from tests.kubernetes.api import Object, Objects, serve
 from tests.kubernetes.conftest import prepare_kubectl, write_kubeconfig
 
@@ -138,6 +139,23 @@ def test_the_journal_in_the_namespace_is_written_by_one_controller_at_a_time(clu
     Journal(other).finish()
     with pytest.raises(BenchError, match="was written by somebody else"):
         Journal(one).finish()
+
+
+def test_a_look_leaves_the_journal_alone_that_a_step_on_this_host_is_writing(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.release.remember(tmp_path)
+    bring_journal(cluster.release, tmp_path)
+    journal = Journal(tmp_path)
+    journal.begin("1", "migrate", {"redis_queue": "redis://a:1"}, {"redis_queue": "redis://b:1"})
+    files = [tmp_path / name for name in ("journal.json", "journal.version")]
+    with journal.phase("Sweep", "stores"):
+        written = [path.stat().st_ino for path in files]
+        bring_journal(cluster.release, tmp_path)
+        assert [path.stat().st_ino for path in files] == written
+    written = [path.read_bytes() for path in files]
+    for path in files:
+        path.unlink()
+    bring_journal(cluster.release, tmp_path)
+    assert [path.read_bytes() for path in files] == written
 
 
 def test_errors_of_kubectl_are_told_without_passwords(cluster: Cluster) -> None:
