@@ -231,7 +231,7 @@ def main() -> None:
                     outcome = {"changed": module.params["droppable"] and journal.drop(), "consumers": consumers}
                 else:
                     outcome = {"changed": journal.finish(), "move": redacted(journal.last) if journal.last else {}}
-    except BenchError as error:
+    except (BenchError, OSError) as error:
         module.fail_json(msg=f"{module.params['path']}: {error}")
     module.exit_json(**{"changed": False, "needed": False, **outcome})
 

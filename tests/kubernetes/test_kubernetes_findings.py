@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.kubernetes import 
     Release,
 )
 from ansible_collections.benchfly.stores.plugins.modules.bench_release import bring_journal
+from tests.fleet.hosts.processes import ROOT
 from tests.kubernetes.api import Object, Objects, serve
 from tests.kubernetes.conftest import prepare_kubectl, write_kubeconfig
 
@@ -156,6 +158,18 @@ def test_a_look_leaves_the_journal_alone_that_a_step_on_this_host_is_writing(clu
         path.unlink()
     bring_journal(cluster.release, tmp_path)
     assert [path.read_bytes() for path in files] == written
+
+
+def test_a_move_that_cannot_write_its_journal_says_why(cluster: Cluster, tmp_path: Path) -> None:
+    Release("erp", "shop", "frappe/erpnext", "absent").remember(tmp_path)
+    (tmp_path / "sites").mkdir()
+    (tmp_path / "sites/common_site_config.json").write_text('{"redis_queue": "redis://a:1"}')
+    asked = {"path": str(tmp_path), "state_dir": str(tmp_path), "urls": {"queue": "redis://b:1"}}
+    command = [str(Path(sys.executable).with_name("ansible")), "localhost", "-m", "benchfly.stores.bench_move"]
+    done = subprocess.run([*command, "-a", json.dumps(asked)], cwd=ROOT, capture_output=True, text=True, check=False)
+    said = " ".join(done.stdout.split())
+    assert f'{tmp_path}: kubectl create: error: context "absent" does not exist' in said, said + done.stderr
+    assert done.returncode != 0 and "Traceback" not in said
 
 
 def test_errors_of_kubectl_are_told_without_passwords(cluster: Cluster) -> None:
