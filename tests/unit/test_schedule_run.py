@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -13,10 +14,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.benchfly.stores.plugins.module_utils.schedule_spec import Schedule
+from tests.browser import sample
 from tests.unit.cli_with_test_playbooks import PLAYBOOKS
+from tests.unit.test_benchmark_capacity import OBJECTIVE
+from tests.unit.test_benchmark_capacity import measured as searched
 from tests.unit.test_results_benchmarks import as_json, measured
 
 from benchfly import cli
+from benchfly.benchmark import Benchmark, Comparison
 from benchfly.cli import scheduled, verbs
 from benchfly.cli.locks import locked
 from benchfly.cli.output import Output
@@ -25,6 +30,7 @@ from benchfly.results import Run, history, records
 from benchfly.schedule import notify, settings
 from benchfly.schedule.findings import Outcome
 
+__all__ = ["searched"]  # a fixture
 pytest.importorskip("otava", reason="Apache Otava is not installed")
 pytest.importorskip("apprise", reason="Apprise is not installed")
 # Of libraries that Apprise imports.
@@ -108,6 +114,46 @@ def test_a_run_measures_records_and_keeps_quiet(nightly: settings.Settings, hook
     shown = (tmp_path / "benchfly-nightly.prom").read_text()
     assert 'benchfly_scheduled_run_measured{schedule="nightly"} 1.0\n' in shown
     assert 'benchfly_scheduled_p99_ms{schedule="nightly",store="shop-cache"}' in shown
+
+
+def test_a_search_for_a_capacity_has_a_history_too(
+    nightly: settings.Settings, searched: tuple[Benchmark, Comparison], tmp_path: Path
+) -> None:
+    workload = {**sample.WORKLOAD, "loop": "open", "rate": 1000, "clients": 4, "objective": OBJECTIVE}
+    (tmp_path / "benchmark.json").write_text(json.dumps({**as_json(searched[0]), "workload": workload}))
+    data = run(nightly)
+    assert (data["status"], data["problems"]) == ("ok", [])
+    (row,) = history.runs("nightly")
+    assert row.figures["new against old", "capacity"] == pytest.approx(1.3, abs=0.05)
+    assert {metric for _, metric in row.figures} == {"capacity"} and "p99 of 5 ms" in row.workload
+    assert (
+        'benchfly_scheduled_capacity{schedule="nightly",store="old"}'
+        in (tmp_path / "benchfly-nightly.prom").read_text()
+    )
+
+
+def test_figures_that_cannot_be_judged_are_a_failed_run_that_is_told_and_kept(
+    nightly: settings.Settings, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    past(30)
+    monkeypatch.setitem(sys.modules, "otava.analysis", None)  # as where it is not installed
+    data = run(nightly)
+    assert (data["status"], data["exit_code"]) == ("failed", 4)
+    assert "need Apache Otava" in hook.told[0]["message"]
+    row = history.runs("nightly")[-1]
+    assert row.outcome == "failed" and row.figures
+
+
+def test_a_step_that_fails_keeps_nothing_from_being_told(
+    nightly: settings.Settings, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(name: str, keep: int) -> None:
+        raise OSError("the disk is read-only")
+
+    monkeypatch.setattr(scheduled, "_prune", fail)
+    data = run(nightly, "fail")
+    assert data["problems"] == ["the disk is read-only"] and len(hook.told) == 1
+    assert {record.status for record in records("schedule")} == {"failed"}
 
 
 def test_a_regression_is_told_once_and_ends_with_its_own_code(nightly: settings.Settings, hook: Hook) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,16 +94,23 @@ def _attempt(settings: Settings, benchmark: Verb, attempt: Attempt, output: Outp
     if window := blackout.current(schedule.blackout):
         attempt.end(Outcome.PUT_OFF, f"a blackout window is open, {window}")
         return
-    try:
+    with _caught(attempt):
         done = _benchmarked(settings, benchmark, output)
         attempt.benchmark = done.run
         _judge(attempt, done)
+
+
+@contextmanager
+def _caught(attempt: Attempt) -> Iterator[None]:
+    """Have whatever is raised be what came of the run: it is recorded and told, as all that comes of one."""
+    try:
+        yield
     except BusyError as error:
         attempt.end(Outcome.MISSED, str(error))
     except BenchflyError as error:
         attempt.end(Outcome.FAILED, str(error))
     except KeyboardInterrupt:
-        attempt.end(Outcome.FAILED, "it was interrupted while it waited")
+        attempt.end(Outcome.FAILED, "it was interrupted")
     except Exception as error:
         attempt.end(Outcome.FAILED, f"a fault in benchfly: {type(error).__name__}: {error}")
 
@@ -145,16 +153,17 @@ def _variables(settings: Settings) -> dict[str, Any]:
 
 
 def _close(settings: Settings, this: Run, attempt: Attempt, started: datetime) -> dict[str, Any]:
-    """Record it, compare it with history, prune, and tell."""
+    """Record it, compare it with history, prune, and tell; a fault in one of these keeps no other from being done."""
     name = settings.schedule.name
     record = kept.Scheduled(this.id, name, started, attempt.outcome)
     if attempt.outcome is Outcome.MEASURED and attempt.benchmark:
-        record = _measured(record, settings, attempt.benchmark)
-        kept.keep(record)
-        attempt.findings += findings.news(kept.runs(name))
-    record = replace(record, findings=findings.facts(attempt.findings))
+        with _caught(attempt):
+            record = _measured(record, settings, attempt.benchmark)
+            kept.keep(record)
+            attempt.findings += findings.news(kept.runs(name))
+    record = replace(record, outcome=attempt.outcome, findings=findings.facts(attempt.findings))
     kept.keep(record)
-    pruned = _prune(name, settings.schedule.keep)
+    pruned: list[str] = []
     code = findings.code(attempt.outcome, attempt.findings)
     texts = [finding.text for finding in attempt.findings]
     data = {
@@ -170,6 +179,7 @@ def _close(settings: Settings, this: Run, attempt: Attempt, started: datetime) -
         "pruned": pruned,
     }
     after: Sequence[Callable[[], object]] = (
+        lambda: pruned.extend(_prune(name, settings.schedule.keep)),
         lambda: metrics.write(settings.metrics_dir, name, kept.runs(name)),
         lambda: history.write(kept.schedules()),
     )
@@ -183,10 +193,11 @@ def _close(settings: Settings, this: Run, attempt: Attempt, started: datetime) -
 def _measured(record: kept.Scheduled, settings: Settings, run: Run) -> kept.Scheduled:
     measured = compare.load(run)
     load = environment.load(measured)
+    same = ("workload", "scale", "loop", "rate", "objective")
     return replace(
         record,
         benchmark=run.id,
-        workload=json.dumps({key: load[key] for key in ("workload", "scale", "loop", "rate")}, sort_keys=True),
+        workload=json.dumps({key: load[key] for key in same if key in load}, sort_keys=True),
         conditions=conditions.conditions(measured, Path(settings.inventory)),
         figures=findings.figures(measured, compare.judge(measured)),
     )
@@ -204,25 +215,25 @@ def _told(settings: Settings, attempt: Attempt, texts: Sequence[str]) -> list[st
 
 
 def _problem(step: Callable[[], object]) -> str:
-    """What kept a page or a file from being written; the run itself is recorded already."""
+    """What kept a step from being done, whatever it was: the run is recorded already, and is still to be told of."""
     try:
         step()
     except (OSError, BenchflyError) as error:
         return str(error)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
     return ""
 
 
-def _prune(name: str, keep: int) -> list[str]:
+def _prune(name: str, keep: int) -> Iterator[str]:
     """Remove folders and rows of the oldest runs; what they came to stays in the history."""
-    gone = []
     for old in kept.runs(name)[:-keep]:
         for run_id in filter(None, (old.benchmark, old.run)):
             folder = Path(os.environ["BENCHFLY_HOME"]) / "runs" / run_id
             if folder.is_dir():
                 remove(run_id)
                 shutil.rmtree(folder)
-                gone.append(run_id)
-    return gone
+                yield run_id
 
 
 def last(settings: Settings) -> tuple[str, str, str]:

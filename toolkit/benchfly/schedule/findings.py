@@ -9,7 +9,7 @@ from enum import IntEnum, StrEnum
 from statistics import fmean, median
 from typing import Any
 
-from benchfly.benchmark import METRICS, Benchmark, Comparison, Metric
+from benchfly.benchmark import CAPACITY, METRICS, Benchmark, Comparison, Metric
 from benchfly.errors import RunFailedError
 from benchfly.results.history import Scheduled
 from benchfly.schedule.changes import CONFIRMED, changes
@@ -18,7 +18,7 @@ from benchfly.schedule.conditions import differences
 AGAINST = " against "
 # What a neighbour on the same processors changes least, and so what a small change is seen in first.
 CPU = Metric("cpu_us", "Processor time of the store for an operation", "µs", more_is_better=False)
-FIGURES = (*METRICS, CPU)
+FIGURES = (*METRICS, CAPACITY, CPU)
 _SHOWN = 8  # differences that are named; a new kernel on ten hosts is one piece of news, not ten
 
 
@@ -91,7 +91,8 @@ class Finding:
 def figures(benchmark: Benchmark, comparison: Comparison) -> dict[tuple[str, str], float]:
     """The figures of a run by (store, metric): each store's own, and the ratio of each to the first of several.
 
-    Medians over rounds. What is 0 (a latency below the generator's resolution) is left out.
+    Medians over rounds. What is 0 (a latency below the generator's resolution) is left out, and so is the processor
+    time in a search for a capacity, whose trials were at any rate.
     """
     found: dict[tuple[str, str], float] = {}
     for row in comparison.rows:
@@ -99,7 +100,8 @@ def figures(benchmark: Benchmark, comparison: Comparison) -> dict[tuple[str, str
             found[row.store, row.metric.field] = row.spread.median
         if row.ratio and row.ratio.rounds:
             found[row.store + AGAINST + comparison.baseline, row.metric.field] = median(row.ratio.rounds)
-    used = {server.name: _cpu(benchmark, server.name) for server in benchmark.stores}
+    servers = () if comparison.rows[0].metric is CAPACITY else benchmark.stores
+    used = {server.name: _cpu(benchmark, server.name) for server in servers}
     for store, rounds in used.items():
         pairs = [(value, used[comparison.baseline].get(number)) for number, value in rounds.items()]
         ratios = [value / other for value, other in pairs if other] if store != comparison.baseline else []
