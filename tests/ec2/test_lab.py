@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,20 @@ def test_two_labs_and_what_is_said_of_them(cloud: Account, capsys: Capsys) -> No
     code, said, _ = benchfly(capsys, "lab", "down", other["lab"], "--yes")
     assert (code, said.strip()) == (0, f"Nothing is left of {other['lab']} in this region.")
     assert cloud.left() == {}
+
+
+def test_a_tag_that_names_no_lab_removes_nothing(cloud: Account, tmp_path: Path, capsys: Capsys) -> None:
+    """Anybody may tag something; what stands there is a pattern for EC2, and a path on the controller."""
+    key = tmp_path / "home/labs/lab-0123ab/key"
+    key.parent.mkdir(parents=True)
+    key.touch()
+    label = Label("lab-0123ab", datetime.now(UTC), datetime.now(UTC) + timedelta(hours=1), "me")
+    for lab in (label, *(replace(label, lab=text, expires=label.created) for text in ("*", "", "../labs"))):
+        (specification,) = lab.specifications("volume")
+        cloud.ec2.create_volume(AvailabilityZone="eu-central-1a", Size=8, TagSpecifications=[specification])
+    volumes = cloud.left()["volumes"]
+    assert benchfly(capsys, "lab", "sweep", "--yes")[:2] == (0, "There is nothing to remove.\n")
+    assert cloud.left()["volumes"] == volumes and key.exists()
 
 
 def test_its_policy_is_what_it_calls(cloud: Account, recorded: Callable[[], set[str]], capsys: Capsys) -> None:

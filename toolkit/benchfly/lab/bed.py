@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from benchfly.errors import RefusedError
+from benchfly.lab.tags import is_lab
 
 STORES, LOAD_GENERATORS = "stores", "load_generators"  # groups of the inventory
 ENGINES = ("redis", "valkey", "dragonfly")
@@ -154,6 +154,6 @@ def _own(engine: str, mib: int, cpus: int, tuned: bool) -> dict[str, int]:
 
 def lab_id(given: str) -> str:
     """The id of a lab, as typed. Raises RefusedError."""
-    if not re.fullmatch(r"lab-[0-9a-f]{6}", given):
+    if not is_lab(given):
         raise RefusedError(f"{given!r} is no lab. `benchfly lab status` lists those there are, such as lab-3fa91c.")
     return given

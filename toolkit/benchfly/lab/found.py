@@ -86,6 +86,8 @@ def find(ec2: Any, wanted: Sequence[str] = ()) -> dict[str, Lab]:
 
     def note(described: Mapping[str, Any], kind: str, thing: Any) -> None:
         label = Label.read(tags.of(described))
+        if not tags.is_lab(label.lab):
+            return
         labels.setdefault(label.lab, label)  # that of a host, where there is one
         things[label.lab][kind].append(thing)
 

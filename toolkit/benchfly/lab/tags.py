@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import Any
 LAB, CREATED, EXPIRES, OWNER, GROUP = (
     f"benchfly:{name}" for name in ("lab", "created", "expires", "owner", "group")
 )  # what a host's group is (stores or load_generators), only hosts have
+_ID = re.compile(r"lab-[0-9a-f]{6}")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ class Label:
         """What tags say. Whose times cannot be read, since somebody changed them, has expired."""
         created, expires = (_time(tags.get(key, "")) for key in (CREATED, EXPIRES))
         return cls(tags[LAB], created, expires, tags.get(OWNER, ""))
+
+
+def is_lab(text: str) -> bool:
+    """Whether that can be the id of a lab. Anybody may write tags, and an id becomes part of filters and of paths."""
+    return _ID.fullmatch(text) is not None
 
 
 def of(described: Mapping[str, Any]) -> dict[str, str]:
