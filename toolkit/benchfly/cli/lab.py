@@ -88,8 +88,10 @@ def down(lab: LabArgument, region: RegionOption = None, yes: YesOption = False, 
     """Remove a lab, and say what it has cost. One that is gone already is no mistake."""
     output, wanted = Output(as_json), lab_id(lab)
     with client("ec2", region=region, what=wanted) as ec2:
-        removed = _remove(output, yes, ec2, find(ec2, [wanted]).values())
-    hosts.forget(wanted)
+        found = find(ec2, [wanted])
+        removed = _remove(output, yes, ec2, found.values())
+    if found:  # else it may be up in another region or account, and its key is here alone
+        hosts.forget(wanted)
     shown = Text("" if removed else f"Nothing is left of {wanted} in this region.")
     output.result({"status": "ok", "exit_code": 0, "removed": removed}, shown)
 
