@@ -19,6 +19,7 @@ from benchfly.lab.found import Lab, find
 from benchfly.lab.remove import remove
 from benchfly.lab.site import Site
 from benchfly.lab.tags import Label
+from benchfly.signals import handled
 
 LIFE = timedelta(hours=24)  # of a lab whose bed does not say
 
@@ -56,17 +57,10 @@ def _try_to_remove(ec2: Any, lab: str, say: Callable[[str], None]) -> None:
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """SIGTERM and SIGHUP come as Ctrl-C does, so that a lab is removed then, too; one that is ignored stays so."""
+    """SIGTERM and SIGHUP come as Ctrl-C does, so that a lab is removed then, too."""
 
     def stop(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
-    for number in before:
-        signal.signal(number, stop)
-    try:
+    with handled(stop, (signal.SIGTERM, signal.SIGHUP)):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

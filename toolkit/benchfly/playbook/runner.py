@@ -24,6 +24,7 @@ from ansible.parsing.splitter import parse_kv  # type: ignore[import-untyped]
 
 from benchfly.paths import collection
 from benchfly.playbook.outcome import Event, Outcome, Status, Tally
+from benchfly.signals import handled
 
 # Called with every event, in order, after the tally has taken it in; may be slow.
 Observer = Callable[[Event, Tally], None]
@@ -254,17 +255,10 @@ class _Stop:
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Count signals for the time of a run, but for those that are ignored already (nohup, a shell's `&`)."""
+        """Count signals for the time of a run."""
 
         def request(number: int, frame: object) -> None:
             self.requests += 1
 
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-        before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
-        for number in before:
-            signal.signal(number, request)
-        try:
+        with handled(request):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)

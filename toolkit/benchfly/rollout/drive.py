@@ -18,13 +18,13 @@ from multiprocessing.process import BaseProcess
 
 from benchfly.errors import BenchflyError, RefusedError
 from benchfly.rollout.state import Ended, Rollout, State
+from benchfly.signals import STOPS, handled
 
 # Told of each phase that a bench's move comes to.
 Report = Callable[[str], None]
 Move = Callable[[str, Report], Ended]
 
 _SECONDS = 0.25  # between two looks at the clock and the signals
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _fork = multiprocessing.get_context("fork")
 
 
@@ -99,7 +99,7 @@ def _interrupt(worker: _Worker, wanted: int) -> None:
 def _work(move: Move, bench: str, connection: Connection, parent: int) -> None:
     """What the process of a bench does."""
     os.setsid()  # the terminal's Ctrl-C is not for it
-    for number in _SIGNALS:
+    for number in STOPS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
 
@@ -121,14 +121,7 @@ def _work(move: Move, bench: str, connection: Connection, parent: int) -> None:
 
 @contextmanager
 def _requests() -> Iterator[list[int]]:
-    """The signals that asked for an end, as they come; those that are ignored already (nohup) stay so."""
+    """The signals that asked for an end, as they come."""
     requests: list[int] = []
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
-    for number in before:
-        signal.signal(number, lambda number, frame: requests.append(number))
-    try:
+    with handled(lambda number, frame: requests.append(number)):
         yield requests
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
