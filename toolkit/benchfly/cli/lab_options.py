@@ -7,9 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchfly.lab.bed import IMAGES, PUBLISHED, Bed
-
-HOURS = 24.0  # that a lab lives for unless something else is said
+from benchfly.lab.bed import IMAGES, LIFE, PUBLISHED, Bed
 
 RegionOption = Annotated[
     str | None,
@@ -56,7 +54,8 @@ def read_bed(
         typer.Option(
             "--hours",
             metavar="N",
-            help=f"After so many the hosts end themselves; by default {HOURS:g}, or what the suite may take.",
+            help="After so many the hosts end themselves; "
+            f"by default {LIFE / timedelta(hours=1):g}, or what the suite may take.",
             show_default=False,
         ),
     ] = None,

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from benchfly.fleet.table import plain_table
 from benchfly.lab import Bed, Lab
+from benchfly.lab.bed import LIFE
 from benchfly.lab.bill import Prices, spent
-from benchfly.lab.life import LIFE
 from benchfly.lab.site import Site
 
 COLUMNS = ("Lab", "Region", "Hosts", "Made", "Ends", "By", "So far")

@@ -16,6 +16,7 @@ ENGINES = ("redis", "valkey", "dragonfly")
 # The published test bed: one c7g.2xlarge for the stores, one for the load.
 PUBLISHED = "c7g.2xlarge"
 TUNINGS = ("untuned", "tuned")
+LIFE = timedelta(hours=24)  # of a lab unless something else is said
 _MIB_PER_DRAGONFLY_THREAD = 256
 # Of a host's memory what all stores may take together; they may need a quarter more, and the system the rest.
 _SHARE_OF_MEMORY = 0.6

@@ -6,22 +6,20 @@ import secrets
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
 from benchfly.errors import AwsError
 from benchfly.lab import hosts
-from benchfly.lab.bed import Bed
+from benchfly.lab.bed import LIFE, Bed
 from benchfly.lab.build import build
 from benchfly.lab.found import Lab, find
 from benchfly.lab.remove import remove
 from benchfly.lab.site import Site
 from benchfly.lab.tags import Label
 from benchfly.signals import handled
-
-LIFE = timedelta(hours=24)  # of a lab whose bed does not say
 
 
 def make(ec2: Any, bed: Bed, site: Site, say: Callable[[str], None]) -> Lab:
