@@ -22,7 +22,7 @@ from benchfly.errors import AwsError, RefusedError
 from benchfly.fleet.table import plain_table
 from benchfly.lab import Bed, Lab, hosts
 from benchfly.lab.bed import lab_id
-from benchfly.lab.bill import Prices, prices
+from benchfly.lab.bill import prices, prices_of
 from benchfly.lab.found import find
 from benchfly.lab.life import make, take_down
 from benchfly.lab.site import look
@@ -77,7 +77,7 @@ def status(region: RegionOption = None, all_regions: AllRegionsOption = False, a
     for each in _regions(region, all_regions):
         with client("ec2", region=each, what=f"the labs of {each or 'the region'}") as ec2:
             for lab in (each for each in find(ec2).values() if each.things):
-                shown = (lab, ec2.meta.region_name, _prices(ec2, lab))
+                shown = (lab, ec2.meta.region_name, prices_of(ec2, lab))
                 rows.append(row(*shown))
                 told.append(as_dict(*shown))
     table = plain_table(COLUMNS, rows) if rows else Text("There is no lab.")
@@ -121,7 +121,7 @@ def _remove(output: Output, yes: bool, ec2: Any, labs: Iterable[Lab]) -> list[di
     left, region = [lab for lab in labs if lab.things], ec2.meta.region_name
     if not left:
         return []
-    known = {lab.id: _prices(ec2, lab) for lab in left}
+    known = {lab.id: prices_of(ec2, lab) for lab in left}
     if not yes:
         rows = [(*row(lab, region, known[lab.id]), str(len(lab.things))) for lab in left]
         output.console.print(plain_table((*COLUMNS, "Things"), rows), end="\n\n")
@@ -140,11 +140,6 @@ def _remove(output: Output, yes: bool, ec2: Any, labs: Iterable[Lab]) -> list[di
     if problems:
         raise AwsError("\n".join(map(str, problems)), problems[0].code)
     return removed
-
-
-def _prices(ec2: Any, lab: Lab) -> Prices:
-    """Of the types that the lab has; its hosts are all spot instances, or none is."""
-    return prices(ec2, {each.type for each in lab.instances}, any(each.spot for each in lab.instances))
 
 
 def _regions(region: str | None, every: bool) -> Iterable[str | None]:

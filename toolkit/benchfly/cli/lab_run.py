@@ -28,7 +28,7 @@ from benchfly.errors import RefusedError, RunFailedError
 from benchfly.fleet.table import plain_table
 from benchfly.lab import Bed, Lab, hosts
 from benchfly.lab.bed import lab_id
-from benchfly.lab.bill import prices
+from benchfly.lab.bill import prices, prices_of
 from benchfly.lab.found import find
 from benchfly.lab.life import make, stoppable, take_down
 from benchfly.lab.site import look
@@ -94,7 +94,7 @@ def run(
         if lab:
             there = _there(ec2, lab_id(lab))
             measured = measure(output, ec2, there, options, benchmarks, scale)
-            cost = bill(there, prices(ec2, {each.type for each in there.alive}, there.alive[0].spot))
+            cost = bill(there, prices_of(ec2, there))
         else:
             longest = sum(each.longest(len(bed.engines), scale) for each in benchmarks)
             bed = replace(bed, life=bed.life or timedelta(seconds=longest, hours=1))

@@ -41,6 +41,11 @@ def prices(ec2: Any, types: Iterable[str], spot: bool) -> Prices:
     return Prices({name: amount for name, (amount, _) in found.items()}, "; ".join(sources))
 
 
+def prices_of(ec2: Any, lab: Lab) -> Prices:
+    """Of the types that the lab has; its hosts are all spot instances, or none is."""
+    return prices(ec2, {each.type for each in lab.instances}, any(each.spot for each in lab.instances))
+
+
 def _spot(ec2: Any, types: list[str]) -> dict[str, float]:
     """The last price of each type, of the zone that asks most."""
     last: dict[tuple[str, str], Mapping[str, Any]] = {}
