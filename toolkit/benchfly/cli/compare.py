@@ -14,10 +14,10 @@ from benchfly.benchmark import CAPACITY, Benchmark, Comparison, compare, environ
 from benchfly.cli.help import examples
 from benchfly.cli.options import JsonOption
 from benchfly.cli.output import Output
-from benchfly.errors import RefusedError
+from benchfly.errors import RefusedError, ResultsError
 from benchfly.fleet.table import plain_table
 from benchfly.report import words
-from benchfly.results import Run, benchmarks, find
+from benchfly.results import Record, Run, benchmarks, find, latest
 
 BENCHMARK = "benchmark.json"
 _EPILOG = examples(
@@ -48,6 +48,14 @@ def command(
     rows = [asdict(row) for row in benchmarks.comparison_rows("+".join(ids), measured[0], comparison)]
     data = {"status": "ok", "exit_code": 0, "runs": ids, "mark": comparison.mark, "comparisons": rows}
     Output(as_json).result(data, shown(comparison))
+
+
+def wanted(run: str | None) -> Record:
+    """The run of that id, or the last benchmark. Raises ResultsError."""
+    record = find(run) if run else latest("benchmark")
+    if record is None:
+        raise ResultsError("There is no benchmark yet. `benchfly benchmark` makes one")
+    return record
 
 
 def load(run: Run) -> Benchmark:

@@ -12,13 +12,12 @@ from rich.text import Text
 
 from benchfly.aws.prices import on_demand
 from benchfly.benchmark.cost import Cost, costs, types
-from benchfly.cli.compare import judge, load
+from benchfly.cli.compare import judge, load, wanted
 from benchfly.cli.help import examples
 from benchfly.cli.options import JsonOption
 from benchfly.cli.output import Output
-from benchfly.errors import ResultsError
 from benchfly.fleet.table import plain_table
-from benchfly.results import Run, find, latest
+from benchfly.results import Run
 
 _EPILOG = examples(
     ("benchfly cost --region eu-central-1", "the last benchmark, by what AWS asks today"),
@@ -45,9 +44,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Say what operations, data and sessions cost on each store's host, on demand."""
-    record = find(run) if run else latest("benchmark")
-    if record is None:
-        raise ResultsError("There is no benchmark yet. `benchfly benchmark` makes one")
+    record = wanted(run)
     benchmark = load(Run.open(record.id))
     known = on_demand(filter(None, types(benchmark).values()), region, prices)
     found = costs(benchmark, judge(benchmark), known)

@@ -13,7 +13,7 @@ from rich.text import Text
 from benchfly.benchmark import CAPACITY, claims
 from benchfly.benchmark.trials import SAMPLES
 from benchfly.cli.bucket import kept_in_bucket
-from benchfly.cli.compare import BENCHMARK, judge, load
+from benchfly.cli.compare import BENCHMARK, judge, load, wanted
 from benchfly.cli.help import examples
 from benchfly.cli.options import JsonOption
 from benchfly.cli.output import Output
@@ -22,7 +22,7 @@ from benchfly.playbook.outcome import Outcome
 from benchfly.report import ReportData, render, words
 from benchfly.report.move import report_of
 from benchfly.report.text import as_json, as_markdown, kept
-from benchfly.results import Run, benchmarks, find, latest
+from benchfly.results import Run, benchmarks, find
 
 MOVES = ("migrate", "rollback")
 BEGUN = "begun.json"  # of a benchmark that has not come to its end, with what its whole rounds are of
@@ -50,9 +50,7 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Write the HTML report of a benchmark or a move again from what its run kept, and say where it is."""
-    record = find(run) if run else latest("benchmark")
-    if record is None:
-        raise ResultsError("There is no benchmark yet. `benchfly benchmark` makes one")
+    record = wanted(run)
     kept = Run.open(record.id)
     reports = moves(kept) if record.verb in MOVES else _measured(kept)
     if not reports:
