@@ -129,8 +129,7 @@ class Bucket:
     def _object(self, client: Any, name: str) -> Mapping[str, Any]:
         key = self._key(name)
         body = client.get_object(Bucket=self.name, Key=key)["Body"].read()
-        (found,) = _rows(b" ".join(body.splitlines()) or b" ", f"s3://{self.name}/{key}")
-        return found
+        return _parsed(body.decode("utf-8", "replace"), f"s3://{self.name}/{key}")
 
     def _key(self, name: str) -> str:
         return f"{self.prefix}/{name}" if self.prefix else name
@@ -156,10 +155,14 @@ def _lines(rows: Iterable[Any]) -> bytes:
 
 def _rows(body: bytes, where: str) -> Iterator[Mapping[str, Any]]:
     for number, line in enumerate(body.decode("utf-8", "replace").splitlines(), 1):
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise ResultsError(f"{where}: line {number} is no JSON; benchfly did not write it so") from error
-        if not isinstance(row, dict):
-            raise ResultsError(f"{where}: line {number} is no row; benchfly did not write it so")
-        yield row
+        yield _parsed(line, f"{where}: line {number}")
+
+
+def _parsed(text: str, where: str) -> Mapping[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise ResultsError(f"{where} is no JSON; benchfly did not write it so") from error
+    if not isinstance(found, dict):
+        raise ResultsError(f"{where} is no JSON object; benchfly did not write it so")
+    return found
