@@ -124,8 +124,8 @@ def test_without_the_api_a_dated_list_counts(
     assert found and isinstance(found[1].as_of, date) and found[1].source.startswith("https://")
     assert prices.price("c7g.2xlarge", known) is None  # never guessed
     assert prices.on_demand(["m7g.large"], "eu-central-1") == []
-    for text in ("- {region: x}", "5", "- [1]"):
-        (tmp_path / "wrong.yml").write_text(text)
+    for content in (b"- {region: x}", b"5", b"- [1]", b"\xff"):
+        (tmp_path / "wrong.yml").write_bytes(content)
         with pytest.raises(RefusedError, match=r"wrong.yml is no list of prices: .*`benchfly aws prices TYPE"):
             prices.on_demand(["m7g.large"], "us-east-1", tmp_path / "wrong.yml")
 

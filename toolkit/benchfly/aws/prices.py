@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,12 @@ def on_demand(types: Iterable[str], region: str, file: Path | None = None) -> li
     file: a list of one's own, which comes first; AWS is not asked for its types. Raises RefusedError if it is none.
     """
     wanted = sorted(set(types))
-    lists = [one for one in (_read(file.read_text("utf-8"), str(file)) if file else []) if one.region == region]
+    lists = [one for one in (_read(file) if file else []) if one.region == region]
     missing = [name for name in wanted if all(name not in one.hourly for one in lists)]
     try:
         return [*lists, asked(missing, region)] if missing else lists
     except AwsError:
-        kept = _read(files("benchfly.aws").joinpath("prices.yml").read_text("utf-8"), "prices.yml")
+        kept = _read(files("benchfly.aws").joinpath("prices.yml"))
         return [*lists, *(one for one in kept if one.region == region)]
 
 
@@ -80,12 +81,12 @@ def _amounts(product: Mapping[str, Any]) -> Iterator[float]:
                 yield float(dimension["pricePerUnit"][CURRENCY])
 
 
-def _read(text: str, where: str) -> list[Prices]:
+def _read(file: Traversable) -> list[Prices]:
     try:
         return [
             Prices(**{**each, "hourly": {name: float(one) for name, one in each["hourly"].items()}})
-            for each in yaml.safe_load(text) or []
+            for each in yaml.safe_load(file.read_text("utf-8")) or []
         ]
     except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
-        message = f"{where} is no list of prices: {error!r}. `benchfly aws prices TYPE --region REGION` writes one"
+        message = f"{file} is no list of prices: {error!r}. `benchfly aws prices TYPE --region REGION` writes one"
         raise RefusedError(message) from error
