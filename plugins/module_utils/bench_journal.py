@@ -176,6 +176,13 @@ class Journal:
         if self.lease:
             self.lease["seen"] = time.time()
 
+    @contextmanager
+    def not_taken(self) -> Iterator[bool]:
+        """Whether no other run moves the bench; while this is held none begins to."""
+        with locked(self.folder):
+            self._read()
+            yield not self.lease or self.lease["token"] == os.environ.get(TOKEN)
+
     def way_back(self) -> dict[str, str]:
         """The URLs that `rollback` returns to. Raises BenchError when there is nothing to take back."""
         last = self.last

@@ -73,6 +73,7 @@ restored:
   type: bool
 """
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,8 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_switch impor
     write_configuration,
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.process_manager import ProcessManager
+
+STARTABLE = {*ENDED, "RUNNING", "STARTING", "BACKOFF"}  # states in which nothing has to end first
 
 
 def named(processes: list[BenchProcess]) -> list[str]:
@@ -122,9 +125,40 @@ def stop(running: list[BenchProcess], journal: Journal, manager: ProcessManager,
 def start(idle: list[BenchProcess], manager: ProcessManager, timeout: float) -> None:
     """Start what is stopped; what is still stopping is waited for and started then."""
     names = set(named(idle))
-    manager.wait(names, {*ENDED, "RUNNING", "STARTING", "BACKOFF"}, timeout)
+    manager.wait(names, STARTABLE, timeout)
     for name in names:
         manager.start(name)
+    see_running(names, manager, timeout)
+
+
+def put_back(idle: list[BenchProcess], journal: Journal, manager: ProcessManager, timeout: float) -> None:
+    """Start what is stopped at once, and what a job still holds as soon as it has let go.
+
+    That may be hours later, when another run moves the bench: it has found them stopping, and starts them itself.
+    """
+    names, deadline = set(named(idle)), time.monotonic() + timeout
+    free = startable(names, manager)
+    for name in sorted(free):
+        manager.start(name)
+    held = names - free
+    while held and time.monotonic() < deadline:
+        time.sleep(manager.interval)
+        free = startable(held, manager)
+        if free:
+            with journal.not_taken() as ours:
+                if not ours:
+                    return
+                for name in sorted(free):
+                    manager.start(name)
+        held -= free
+    see_running(names, manager, max(0, deadline - time.monotonic()))
+
+
+def startable(names: set[str], manager: ProcessManager) -> set[str]:
+    return names - {process.name for process in manager.wait(names, STARTABLE, 0)}
+
+
+def see_running(names: set[str], manager: ProcessManager, timeout: float) -> None:
     late = manager.wait(names, {"RUNNING"}, timeout)
     if late:
         those = ", ".join(f"{process.name} ({process.state})" for process in late)
@@ -167,7 +201,7 @@ class Phase:
         wanted = self.names if self.names is not None else last["consumers"] if last else []
         idle = [process for process in self.everything if process.name in wanted and process.state != "RUNNING"]
         if self.names is not None and not self.check:
-            start(idle, self.manager, self.timeout)
+            put_back(idle, self.journal, self.manager, self.timeout)
         elif idle and not self.check:
             with self.journal.phase("Start consumers", "consumer", named(idle)):
                 start(idle, self.manager, self.timeout)
