@@ -229,6 +229,8 @@ def merged(read: Callable[..., Any], act: Callable[..., None]) -> Callable[..., 
         act(options, **given)
 
     command.__doc__ = act.__doc__
-    command.__signature__ = inspect.Signature([first, *own, *rest])  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in (first, *own, *rest)}
+    # By keyword, so that one without a default may stand after one with it.
+    both = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (first, *own, *rest)]
+    command.__signature__ = inspect.Signature(both)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in both}
     return command

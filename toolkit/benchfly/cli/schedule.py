@@ -11,16 +11,7 @@ from rich.text import Text
 
 from benchfly.cli import plan, scheduled, verbs
 from benchfly.cli.help import examples
-from benchfly.cli.options import (
-    CheckOption,
-    DiffOption,
-    ExtraVarsOption,
-    InventoryOption,
-    JsonOption,
-    Options,
-    VerboseOption,
-    YesOption,
-)
+from benchfly.cli.options import JsonOption, Options, with_common
 from benchfly.cli.output import Output
 from benchfly.cli.run import Verb, chosen, run_verb
 from benchfly.fleet.table import plain_table
@@ -60,19 +51,14 @@ def register(parent: typer.Typer) -> None:
 
 
 @app.callback()
+@with_common
 def schedule(
+    options: Options,
     context: typer.Context,
-    inventory: InventoryOption = None,
-    extra_vars: ExtraVarsOption = None,
     printed: Annotated[
         Scheduler | None,
         typer.Option("--print", help="Only print what another scheduler needs.", show_default=False),
     ] = None,
-    check: CheckOption = False,
-    diff: DiffOption = False,
-    verbose: VerboseOption = 0,
-    as_json: JsonOption = False,
-    yes: YesOption = False,
 ) -> None:
     """Benchmark stores on a schedule, and be told when one has changed its speed.
 
@@ -80,7 +66,6 @@ def schedule(
     """
     if context.invoked_subcommand is not None:
         return
-    options = Options(inventory or (), extra_vars or (), (), check, diff, verbose, as_json, yes)
     if printed is None:
         run_verb(VERB, options)
         return
