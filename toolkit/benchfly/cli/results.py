@@ -23,6 +23,7 @@ from benchfly.cli.bucket import configured_bucket
 from benchfly.cli.help import examples
 from benchfly.cli.options import JsonOption, YesOption
 from benchfly.cli.output import Output
+from benchfly.cli.run import ask
 from benchfly.errors import RefusedError
 from benchfly.fleet.table import plain_table
 from benchfly.results import Record, Run, benchmarks, find, records
@@ -168,10 +169,7 @@ def make_bucket(
         markup=False,
     )
     if not yes:
-        if not output.can_ask:
-            raise RefusedError("There is nobody to ask. Repeat it with --yes.")
-        if not typer.confirm("Go on?"):
-            raise RefusedError("Nothing was changed.")
+        ask(output, "`benchfly results bucket` changes a bucket", "Go on?")
     make(bucket, days, region, os.environ.get(KEY, ""))
     output.result({"status": "ok", "exit_code": 0, "bucket": str(bucket), "days": days}, Text(f"{bucket} is ready."))
 
@@ -188,11 +186,8 @@ def prune(
     output, young = Output(as_json), datetime.now(UTC) - timedelta(days=days)
     old = [each for each in records(verb, limit=-1)[keep:] if each.status and each.started < young]
     if old and not yes:
-        if not output.can_ask:
-            raise RefusedError(f"{len(old)} runs would be removed, and there is nobody to ask. Repeat it with --yes.")
         output.console.print("\n".join(each.id for each in old), markup=False)
-        if not typer.confirm(f"Remove these {len(old)} runs?"):
-            raise RefusedError("Nothing was removed.")
+        ask(output, f"{len(old)} runs would be removed", f"Remove these {len(old)} runs?")
     for each in old:
         remove(each.id)  # first the row: a folder without one is only space
         shutil.rmtree(Run.open(each.id).folder)
