@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.fleet.hosts import Fleet, reason_not_possible
+from tests.fleet.hosts import Fleet, Host, reason_not_possible
 
 ROOT = Path(__file__).parents[2]
 # Runs side by side need a folder each; without one they wait for none and fail at once.
@@ -116,3 +116,10 @@ def ansible(fleet: Fleet, *words: str | Path) -> subprocess.CompletedProcess[str
     done = fleet.controller(argv, cwd=ROOT, env=env, timeout=TIMEOUT)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done
+
+
+def apt_install(host: Host, *packages: str) -> None:
+    """Install packages of the host's distribution without starting the services that come with them."""
+    quiet = "printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d"
+    install = f"apt-get install -qy --no-install-recommends {' '.join(packages)}; rm /usr/sbin/policy-rc.d"
+    host.ssh(f'sudo sh -ec "{quiet}; {install}"', timeout=300)

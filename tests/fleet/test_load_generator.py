@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import histogram, trial
-from tests.fleet.conftest import ROOT, ansible
+from tests.fleet.conftest import ROOT, ansible, apt_install
 from tests.fleet.hosts import Fleet, Host
 from tests.fleet.hosts.processes import wait_until
 from tests.fleet.test_store_metrics import state
@@ -32,9 +32,7 @@ Play = Callable[..., str]
 def store(fleet: Fleet) -> Host:
     """A host with a store on Redis that all may use, as in a closed network; those that make load have none."""
     host = fleet["store1"]
-    quiet = "printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d"
-    install = "apt-get install -qy --no-install-recommends redis-server; rm /usr/sbin/policy-rc.d"
-    host.ssh(f'sudo sh -ec "{quiet}; {install}"', timeout=300)
+    apt_install(host, "redis-server")
     words = ["redis-server", "--port", str(PORT), "--bind", "0.0.0.0", "--protected-mode", "no", "--save", ""]
     host.exec(["systemd-run", "--quiet", "--unit=plain-store", *words])
     assert wait_until(lambda: keys(host) == 0, 20)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fleet.conftest import ROOT, ansible
+from tests.fleet.conftest import ROOT, ansible, apt_install
 from tests.fleet.hosts import Fleet, Host
 from tests.fleet.hosts.processes import wait_until
 from tests.fleet.standin import carry, release, write
@@ -107,9 +107,7 @@ def command() -> Path:
 def host(fleet: Fleet, command: Path) -> Host:
     """With two stores, benchfly, and an inventory of its own."""
     host = fleet["control1"]
-    quiet = "printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d"
-    install = "apt-get install -qy --no-install-recommends redis-server redis-tools tzdata; rm /usr/sbin/policy-rc.d"
-    host.ssh(f'sudo sh -ec "{quiet}; {install}"', timeout=300)
+    apt_install(host, "redis-server", "redis-tools", "tzdata")
     carry(host, [ENV])
     be_in(host, "Etc/UTC")
     write(host, f"{UNITS}/plain-redis@.service", SERVER)

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from tests.fleet.conftest import ROOT, ansible
+from tests.fleet.conftest import ROOT, ansible, apt_install
 from tests.fleet.hosts import Fleet, Host
 from tests.fleet.hosts.processes import wait_until
 
@@ -39,11 +39,10 @@ Converge = Callable[..., str]
 def host(fleet: Fleet) -> Host:
     """With a store on Redis, one on Valkey, and something that answers INFO as Dragonfly was recorded to."""
     host = fleet["store1"]
-    quiet = "printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d"
-    install = "apt-get install -qy --no-install-recommends redis-server valkey-server; rm /usr/sbin/policy-rc.d"
+    apt_install(host, "redis-server", "valkey-server")
     tools = f"mkdir -p /opt/tools {DIR}; cd /tmp; apt-get download prometheus promtool"
     unpack = "for deb in /tmp/*.deb; do dpkg-deb --fsys-tarfile $deb | tar -x -C /opt/tools ./usr/bin; done"
-    host.ssh(f"sudo sh -ec \"{quiet}; {install}\" && sudo sh -ec '{tools}; {unpack}'", timeout=300)
+    host.ssh(f"sudo sh -ec '{tools}; {unpack}'", timeout=300)
     for store in STORES.values():
         name = store["engine"]
         keeps = "yes" if store["purpose"] == "queue" else "no"
