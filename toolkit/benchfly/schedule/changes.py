@@ -18,7 +18,7 @@ from benchfly.errors import RefusedError
 # Runs that a level must have lasted: fewer are outliers, which no test tells from a change yet.
 CONFIRMED = 3
 # What each look at one figure may claim of a history without a change: a look a day at a few figures of a few stores is
-# thousands of looks a year. Chosen with measured histories other than those of the evidence; see docs/schedule.md.
+# thousands of looks a year. What came of it with a measured history is in docs/schedule.md.
 ERROR_RATE = 1e-5
 _FAR = 4  # times what four of five runs are off their neighbours by at most
 _WINDOW = 50  # runs that are split at a time, as Otava does by default
