@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.arguments import WORKLOAD
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import WorkloadError, parse
 
 try:
@@ -32,9 +33,7 @@ ARGUMENTS = {
     "host": {"type": "dict", "default": {}},
     "server": {"type": "dict", "default": {}},
     "stores": {"type": "int", "default": 0},
-    "workload": {"type": "dict", "required": True},
-    "workload_name": {"type": "str", "default": "workload"},
-    "scale": {"type": "float", "default": 1.0},
+    **WORKLOAD,
     "applied": {"type": "dict", "default": {}},
     "results": {"type": "list", "elements": "dict"},
     "finish": {"type": "bool", "default": False},

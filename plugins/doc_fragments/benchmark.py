@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The workload and the store; `module_utils/benchmark/arguments.py` has them as arguments."""
+    """The workload, the store and the load generator; `module_utils/benchmark/arguments.py` has them as arguments."""
 
     DOCUMENTATION = r"""
 options:
@@ -34,4 +34,17 @@ options:
     description: URL of the store.
     type: str
     required: true
+"""
+
+    GENERATOR = r"""
+options:
+  generator:
+    description: Name of the load generator.
+    type: str
+    choices: [memtier_benchmark, valkey-benchmark, redis-benchmark, python-client]
+    required: true
+  path:
+    description: Path of the load generator, if not on PATH.
+    type: str
+    default: ""
 """

@@ -20,16 +20,8 @@ author: The benchfly authors
 extends_documentation_fragment:
   - benchfly.stores.benchmark
   - benchfly.stores.benchmark.store
+  - benchfly.stores.benchmark.generator
 options:
-  generator:
-    description: Name of the load generator.
-    type: str
-    choices: [memtier_benchmark, valkey-benchmark, redis-benchmark, python-client]
-    required: true
-  path:
-    description: Path of the load generator, if not on PATH.
-    type: str
-    default: ""
   seconds:
     description: How long to play. Programs that play a number of requests get as many as should take so long.
     type: float
@@ -118,18 +110,14 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import redact
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import store, trial
-from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.arguments import STORE, WORKLOAD
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.arguments import GENERATOR, STORE, WORKLOAD
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import (
     Load,
     Output,
     OutputError,
     Target,
 )
-from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generators import (
-    GENERATORS,
-    NoGeneratorError,
-    choose,
-)
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generators import NoGeneratorError, choose
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.play import play
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import (
     Workload,
@@ -183,8 +171,7 @@ def main() -> None:
         argument_spec={
             **STORE,
             **WORKLOAD,
-            "generator": {"type": "str", "choices": list(GENERATORS), "required": True},
-            "path": {"type": "str", "default": ""},
+            **GENERATOR,
             "seconds": {"type": "float", "default": 2},
             "clients": {"type": "int", "default": 0},
             "rate": {"type": "float", "default": 0},

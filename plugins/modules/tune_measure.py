@@ -13,36 +13,11 @@ description:
   - Of each step it sets what the store takes while it runs, fills the workload's data in anew, and plays the workload.
   - What the store had before is known to M(benchfly.stores.store_tuning), which is asked first and puts it back.
 author: The benchfly authors
+extends_documentation_fragment:
+  - benchfly.stores.benchmark
+  - benchfly.stores.benchmark.store
+  - benchfly.stores.benchmark.generator
 options:
-  store:
-    description: Name of the store, for messages.
-    type: str
-    required: true
-  url:
-    description: URL of the store.
-    type: str
-    required: true
-  workload:
-    description: The workload, as in its YAML file.
-    type: dict
-    required: true
-  workload_name:
-    description: Name of the workload, for messages.
-    type: str
-    default: workload
-  scale:
-    description: What the workload's data, clients, rates and time are multiplied by.
-    type: float
-    default: 1.0
-  generator:
-    description: Name of the load generator.
-    type: str
-    choices: [memtier_benchmark, valkey-benchmark, redis-benchmark, python-client]
-    required: true
-  path:
-    description: Path of the load generator, if not on PATH.
-    type: str
-    default: ""
   seconds:
     description: How long each is played.
     type: float
@@ -103,12 +78,9 @@ steps:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import redact
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import play
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.arguments import GENERATOR, STORE, WORKLOAD
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import Load, Target
-from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generators import (
-    GENERATORS,
-    NoGeneratorError,
-    choose,
-)
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generators import NoGeneratorError, choose
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import WorkloadError, parse
 from ansible_collections.benchfly.stores.plugins.module_utils.store_resp import ReplyError
 
@@ -116,13 +88,9 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_resp import 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "store": {"type": "str", "required": True},
-            "url": {"type": "str", "required": True, "no_log": True},
-            "workload": {"type": "dict", "required": True},
-            "workload_name": {"type": "str", "default": "workload"},
-            "scale": {"type": "float", "default": 1.0},
-            "generator": {"type": "str", "choices": list(GENERATORS), "required": True},
-            "path": {"type": "str", "default": ""},
+            **STORE,
+            **WORKLOAD,
+            **GENERATOR,
             "seconds": {"type": "float", "default": 2},
             "expected": {"type": "float", "default": 0},
             "shared": {"type": "bool", "default": False},

@@ -9,6 +9,8 @@ DOCUMENTATION = r"""
 module: tune_study
 author: The benchfly authors
 version_added: 0.1.0
+extends_documentation_fragment:
+  - benchfly.stores.benchmark
 short_description: Say which settings of a store are to be measured next
 description:
   - Runs on the controller, with the Python package benchfly and its extras C(analysis) and C(tune).
@@ -36,18 +38,6 @@ options:
     description: How many other stores the host has.
     type: int
     default: 0
-  workload:
-    description: The workload, as in its YAML file.
-    type: dict
-    required: true
-  workload_name:
-    description: Name of the workload, for messages.
-    type: str
-    default: workload
-  scale:
-    description: What the workload's data, clients, rates and time are multiplied by.
-    type: float
-    default: 1.0
   applied:
     description: Settings that the store has now, where they differ from its specification.
     type: dict

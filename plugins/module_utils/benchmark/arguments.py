@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generators import GENERATORS
+
 WORKLOAD: dict[str, Any] = {
     "workload": {"type": "dict", "required": True},
     "workload_name": {"type": "str", "default": "workload"},
@@ -12,4 +14,8 @@ WORKLOAD: dict[str, Any] = {
 STORE: dict[str, Any] = {
     "store": {"type": "str", "required": True},
     "url": {"type": "str", "required": True, "no_log": True},
+}
+GENERATOR: dict[str, Any] = {
+    "generator": {"type": "str", "choices": list(GENERATORS), "required": True},
+    "path": {"type": "str", "default": ""},
 }
