@@ -123,10 +123,11 @@ def test_it_goes_on_as_if_nothing_had_been(tmp_path: Path, objectives: tuple[str
     declared = {"listpack_value": 0, "hz": 200}
     asked = plan(objectives, declared=declared, trials=5)
     study = carry_out(tmp_path, asked, world(declared), most=6)
-    wanted = study.next
-    with (tmp_path / STEPS).open("a") as stream:
-        stream.write('{"steps": [{}], "resu')
-    assert Study(tmp_path, asked).next == wanted
+    wanted, lines = study.next, (tmp_path / STEPS).read_text()
+    for cut in ('{"steps": [{}], "resu', lines.splitlines()[-1]):
+        (tmp_path / STEPS).write_text(lines + cut)
+        assert Study(tmp_path, asked).next == wanted
+        assert (tmp_path / STEPS).read_text() == lines
 
 
 def test_a_line_that_cannot_be_read_is_named(tmp_path: Path) -> None:

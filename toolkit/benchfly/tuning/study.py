@@ -16,6 +16,7 @@ from statistics import fmean
 from typing import Any, TypeVar
 
 from ansible_collections.benchfly.stores.plugins.filter.benchmark import benchmark_schedule
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import replace_file
 from ansible_collections.benchfly.stores.plugins.module_utils.store_plan import engine_problems
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import SpecError, parse
 
@@ -96,7 +97,7 @@ class Study:
         """A study goes on with the plan it began with. Raises RefusedError that names what differs."""
         path, wanted = self.folder / PLAN, json.loads(json.dumps(asdict(self.plan)))
         if not path.exists():
-            path.write_text(json.dumps(wanted, indent=2), encoding="utf-8")
+            replace_file(path, json.dumps(wanted, indent=2).encode())
             return
         begun = json.loads(path.read_text(encoding="utf-8"))
         # What the server says of itself moves while nothing else does; the rules go by what it said at first.
@@ -282,14 +283,14 @@ def _text(settings: Settings) -> str:
 
 
 def _read(file: Path) -> Iterator[list[Result]]:
-    """Batches that were measured; a last line that was cut off is measured again."""
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    for number, line in enumerate(lines, 1):
+    """Batches that were measured; a last line that was cut off, if only by its end, is measured again."""
+    content = file.read_bytes() if file.exists() else b""
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        os.truncate(file, len(whole))
+    for number, line in enumerate(whole.splitlines(), 1):
         try:
             results = json.loads(line)["results"]
         except (ValueError, KeyError) as error:
-            if number == len(lines):
-                file.write_text("".join(f"{whole}\n" for whole in lines[:-1]), encoding="utf-8")
-                return
             raise ResultsError(f"{file}:{number} cannot be read: {error}. Remove the folder to begin anew") from error
         yield [Result.of(result) for result in results]
