@@ -172,3 +172,8 @@ def test_what_config_set_is_told() -> None:
     assert live("shop", known.spec, "7.0.15", {"threads": 2}, {"threads": 2, "hz": 1}) == {"hz": "1"}
     assert live("shop", known.spec, "7.0.15", {"threads": 2, "hz": 1}, {"hz": 1}) is None
     assert live("shop", known.spec, "7.0.15", {}, {}) == {}
+    # What was refused is not there: it is said again, and refused again, and not measured as if it were.
+    assert live("shop", known.spec, "7.0.15", {"active_defrag": True}, {"active_defrag": True, "hz": 1}) == {
+        "activedefrag": "yes",
+        "hz": "1",
+    }

@@ -49,14 +49,19 @@ def facts(
 
 
 def live(name: str, spec: Settings, version: str, before: Settings, after: Settings) -> dict[str, str] | None:
-    """What CONFIG SET makes of a store under the settings `before` one under `after`; None where it must restart."""
+    """What CONFIG SET makes of a store under the settings `before` one under `after`; None where it must restart.
+
+    What is live and not as declared is set even where it was before: a server that refused it then has to say so again.
+    """
     engine = str(spec["engine"])
     changed = {key for key in {*before, *after} if before.get(key, spec.get(key)) != after.get(key, spec.get(key))}
     if any(setting.name in changed and engine in setting.restart for setting in space()):
         return None
-    one, other = (_directives(parse(name, {**spec, **settings}), version) for settings in (before, after))
+    declared, one, other = (_directives(parse(name, {**spec, **each}), version) for each in ({}, before, after))
     wanted = {key: value for key, value in other.items() if one.get(key) != value}
-    return None if set(one) - set(other) or set(wanted) - LIVE_SETTINGS[engine] else wanted
+    if set(one) - set(other) or set(wanted) - LIVE_SETTINGS[engine]:
+        return None
+    return wanted | {key: other[key] for key in LIVE_SETTINGS[engine] & set(other) if declared.get(key) != other[key]}
 
 
 def _directives(spec: StoreSpec, version: str) -> dict[str, str]:
