@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import replace_file
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import closest
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -179,21 +177,12 @@ def _edit(inventory: Inventory, store: Store, changed: Sequence[Line]) -> tuple[
 
 def _write(file: Path, before: str, after: str, check: Callable[[], object]) -> None:
     """The file whole or as it was, and as it was when the inventory would be wrong with it."""
-    _replace(file, after)
+    replace_file(file, after.encode())
     try:
         check()
     except InventoryError:
-        _replace(file, before)
+        replace_file(file, before.encode())
         raise
-
-
-def _replace(file: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix=f".{file.name}.", delete=False) as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    shutil.copymode(file, stream.name)
-    Path(stream.name).replace(file)
 
 
 def _next(file: str, applied: bool) -> str:
