@@ -31,6 +31,7 @@ from benchfly.tuning.space import Facts, Settings
 from benchfly.tuning.study import Study
 
 ROOT = Path(__file__).parents[2]
+RECOVERED = 0.95
 ENGINES = {"redis": lambda: "redis-server", "valkey": valkey_8}
 # What the harness itself decides of a server, or what another file is for.
 _OWN = {"bind", "port", "include", "dir", "aclfile", "dbfilename"}
@@ -138,6 +139,23 @@ def grid(
             kept.write(json.dumps(done[-1]) + "\n")
             kept.flush()
     return done
+
+
+def against_grid(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What several studies kept, beside the best of a grid of all combinations."""
+    return {
+        "studies": len(found),
+        "least_recovered": min(each["recovered"] for each in found),
+        "most_trials_of_the_grid": max(each["share_of_grid"] for each in found),
+        "kept_without_proof": sum(each["unproved"] for each in found),
+        "of_each": found,
+    }
+
+
+def good(found: Mapping[str, Any]) -> bool:
+    """At least 95 % of the grid's best, in at most a quarter of its trials, and nothing kept without proof."""
+    recovered = found["least_recovered"] >= RECOVERED and found["most_trials_of_the_grid"] <= 0.25
+    return bool(recovered and found["kept_without_proof"] == 0)
 
 
 def _words(value: str) -> list[str]:
