@@ -16,7 +16,7 @@ from benchfly.tuning.plan import ATTEMPTS
 from benchfly.tuning.rules import Rule, rules
 from benchfly.tuning.search import MANY
 from benchfly.tuning.space import CPU_SETS, Setting, space
-from benchfly.tuning.study import HOPELESS, REPEATS, SEARCH_SHARE
+from benchfly.tuning.study import HOPELESS, REPEATS
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/tuning.md"
@@ -36,7 +36,6 @@ def page() -> str:
         repeats=REPEATS,
         hopeless=f"{HOPELESS:.0%}",
         attempts=ATTEMPTS,
-        share=f"{SEARCH_SHARE:.0%}",
         settings=table(head, (setting_row(each) for each in space() if each.tried)),
         others=table(
             ("setting", "why", "not tried, since", "source"), (left_row(each) for each in space() if each.left)
