@@ -38,7 +38,7 @@ stores:
           listpack_value: 0 # a mistake
 """
 SETTING = "hash-max-listpack-value"
-QUICK = {"tune_settings": "listpack_value", "tune_trials": 2, "tune_seconds": 0.05, "tune_rounds": 7}
+QUICK = {"tune_settings": "listpack_value", "tune_trials": 2, "tune_seconds": 0.2, "tune_rounds": 7}
 
 
 @dataclass
