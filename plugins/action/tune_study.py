@@ -7,7 +7,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ ARGUMENTS = {
     **WORKLOAD,
     "applied": {"type": "dict", "default": {}},
     "results": {"type": "list", "elements": "dict"},
+    "asked": {"type": "float"},
     "finish": {"type": "bool", "default": False},
 }
 
@@ -52,13 +53,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "Tuning needs the Python package benchfly on this controller, in the Python that runs Ansible. "
                 "Install it with: pip install 'benchfly[analysis,tune]'"
             )
-        _, given = self.validate_argument_spec(ARGUMENTS)
+        _, given = self.validate_argument_spec(ARGUMENTS, required_together=[("results", "asked")])
         try:
             with tempfile.TemporaryDirectory() as scratch:
                 folder = Path(given["folder"])
                 study = Study(Path(scratch, "study") if self._task.check_mode else folder, _planned(given))
                 if given["results"] is not None and study.next:
-                    study.record([result(each) for each in given["results"]])
+                    results = [result(each) for each in given["results"]]
+                    # A budget is of all the time that the hosts are had for it, restarts and Ansible's own included.
+                    each_took = round((time.monotonic() - given["asked"]) / len(results), 3)
+                    study.record([replace(each, seconds=each_took) for each in results])
                 said = _said(study, given["applied"])
         except (BenchflyError, WorkloadError, OSError, TypeError) as error:
             raise AnsibleActionFail(str(error)) from error
@@ -85,6 +89,7 @@ def _said(study: Study, applied: Mapping[str, Any]) -> dict[str, Any]:
         "what": study.next.what if study.next else "",
         "steps": _steps(study, applied),
         "expected": study.expected,
+        "asked": time.monotonic(),
         "outcome": outcome.as_dict() if outcome else {},
         "change": [asdict(line) for line in changed],
         "document": change.document(plan.store, changed) if changed else "",

@@ -46,6 +46,9 @@ options:
     description: What M(benchfly.stores.tune_measure) returned for the steps that were asked for last.
     type: list
     elements: dict
+  asked:
+    description: What was returned as RV(asked) with those steps; all the time since then counts for the budget.
+    type: float
   finish:
     description: Put the folder of a study that has its outcome aside, so that the next begins anew.
     type: bool
@@ -88,6 +91,10 @@ steps:
   elements: dict
 expected:
   description: Operations per second that the store reached under today's settings; 0 before that was measured.
+  returned: success
+  type: float
+asked:
+  description: When the steps were asked for, in seconds of the controller's monotonic clock.
   returned: success
   type: float
 outcome:

@@ -76,6 +76,8 @@ def test_a_study_that_was_cut_short_goes_on_and_what_it_proves_is_written_down(p
     kept = done["data"]["tune"]["outcome"]["kept"]
     assert kept["settings"] == {"listpack_value": 1024}, kept
     assert kept["lines"]["listpack_value"]["effects"]["bytes"]["high"] < 1
+    took = next(phase["seconds"] for phase in done["phases"] if phase["name"] == "Tune")
+    assert done["data"]["tune"]["outcome"]["seconds"] > took * 0.7, done  # the budget's, which is not of plays alone
     assert place.running == "0" and place.journal["state"] == "ended"
     with place.client as client:
         assert client.dbsize() == 0
