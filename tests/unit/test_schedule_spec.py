@@ -98,8 +98,12 @@ def test_an_unknown_store_is_a_problem_of_the_inventory(tmp_path: Path) -> None:
     assert problem.remedy == "Did you mean shop-cache"
 
 
-def test_stores_given_by_url_are_known(tmp_path: Path) -> None:
-    load([inventory(tmp_path, stores=["old"], variables={"benchmark_urls": {"old": "redis://10.0.0.9"}})])
+def test_stores_given_by_url_are_known_and_their_passwords_not_told(tmp_path: Path) -> None:
+    urls = {"old": "redis://:storepassword@10.0.0.9"}
+    fleet = load([inventory(tmp_path, stores=["old"], variables={"benchmark_urls": urls, "benchmark_rounds": 3})])
+    assert fleet.schedules["admin"][0].variables["benchmark_urls"] == urls
+    shown = json.dumps(fleet.as_dict(), default=str)
+    assert "storepassword" not in shown and "benchmark_rounds" in shown
 
 
 def test_without_a_control_host_there_is_nothing_to_install() -> None:

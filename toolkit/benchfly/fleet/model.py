@@ -94,4 +94,5 @@ class Fleet:
             store["spec"] = {key: value for key, value in store["spec"].items() if key not in SECRET_KEYS}
         for schedule in (schedule for schedules in data["schedules"].values() for schedule in schedules):
             del schedule["notify"]
+            schedule["variables"].pop("benchmark_urls", None)  # these may have passwords in them
         return data
