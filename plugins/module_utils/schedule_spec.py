@@ -16,6 +16,8 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import 
 
 # It becomes a unit's instance and a file.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+# Of a URL that cannot be used its scheme is told, so there must be nothing else in it.
+_URL = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.-]*://")
 _TYPES = {"calendar": str, "workload": str, "stores": list, "blackout": list, "notify": list, "variables": dict}
 _SWITCHES = ("timer", "persistent", "notify_always")
 # Of a number: the least, and the most.
@@ -138,5 +140,5 @@ def _list_problems(place: str, key: str, value: Sequence[Any]) -> Iterator[Probl
         yield Problem(place, None, "has something in it that is no line of text", _MEANINGS[key])
     elif len(set(value)) != len(value):
         yield Problem(place, None, "names one of them twice", "Name each once")
-    elif key == "notify" and not all("://" in each for each in value):
+    elif key == "notify" and not all(_URL.match(each) for each in value):
         yield Problem(place, None, "has something in it that is no URL", _MEANINGS[key])

@@ -49,6 +49,7 @@ def test_what_is_left_out_is_filled_in() -> None:
         ({"variables": ["x"]}, "nightly.variables", "is no dict"),
         ({"blackout": ["Mon-Fri 08:00-19:00 Nowhere"]}, "nightly.blackout[0]", "no time zone"),
         ({"notify": ["hooks.example/x"]}, "nightly.notify", "no URL"),
+        ({"notify": ["Bearer token-a https://hooks.example/x"]}, "nightly.notify", "no URL"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_key(change: dict[str, Any], key: str, words: str) -> None:
