@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from benchfly.tuning.objectives import Effect
 from benchfly.tuning.proof import Kept, Pair, Verdict, prove
 from benchfly.tuning.space import Settings
 
@@ -69,6 +70,19 @@ def test_a_broken_guard_says_so() -> None:
     with pytest.raises(StopIteration) as end:
         going.send(Verdict({}, better=False, broken=("3 keys evicted",)))
     assert end.value.value.because == "3 keys evicted"
+
+
+def test_a_key_without_which_the_others_cannot_be_has_the_effect_of_all() -> None:
+    told = {"throughput": Effect("throughput", 1.2, 1.1, 1.3, better=True)}
+    going = prove({"cpus": "1-7", "threads": 2})
+    pair = next(going)
+    while True:
+        alone = pair.base == {"threads": 2}  # more threads than CPUs: no such store can be declared
+        try:
+            pair = going.send(Verdict({} if alone else told, better=True))
+        except StopIteration as end:
+            assert {key: line.effects for key, line in end.value.lines.items()} == {"cpus": told, "threads": told}
+            break
 
 
 def test_few_comparisons_find_the_one_key_among_many() -> None:

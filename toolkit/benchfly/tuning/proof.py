@@ -2,7 +2,8 @@
 
 A candidate is compared with today's settings. If it is better, halves of its keys are taken back, and halves of these,
 as long as nothing is lost by it; what is left at the end is compared with today's settings again. So every key that is
-kept has an interval of its own that leaves out zero, and the whole has two, from different trials.
+kept has an interval of its own that leaves out zero (that of all, where the others cannot be without it), and the whole
+has two, from different trials.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ def prove(candidate: Settings) -> Generator[Pair, Verdict, Kept]:
     final = yield Pair({}, kept)
     if not final.better:
         return Kept(whole=final, because="; ".join(final.broken) or "what was seen first was not seen again")
-    return Kept(kept, lines or dict.fromkeys(kept, final), final)
+    # A key alone, and one without which the others cannot be declared, has no other effect than that of all.
+    return Kept(kept, {key: lines[key] if key in lines and lines[key].effects else final for key in kept}, final)
 
 
 def _reduced(
