@@ -48,7 +48,7 @@ def test_no_secret_is_kept() -> None:
             "stores": {"shop": {"password": "hunter2", "port": 13000, "api_token": None}},
         },
     )
-    run.finish({"status": "failed", "message": "redis://:hunter2@cache1 does not answer"})
+    run.finish({"status": "failed", "message": "redis://:hunter2@cache1 and redis://:an@hunter2@cache2 do not answer"})
     assert not [path for path in run.folder.iterdir() if "hunter2" in path.read_text()]
     assert run.inputs["url"] == "redis://cache1:13000/1"
     assert run.inputs["extra_vars"][1] == "benchmark_rounds=6"

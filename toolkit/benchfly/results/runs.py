@@ -20,7 +20,7 @@ from benchfly.errors import ResultsError
 from benchfly.results import database
 
 _INPUTS, _OUTCOME = "inputs.json", "outcome.json"
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
 _SECRET_NAME = re.compile(r"password|passwd|secret|token|credential|private_key", re.IGNORECASE)
 
 
