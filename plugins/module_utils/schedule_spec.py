@@ -51,7 +51,7 @@ class Schedule:
     stores: tuple
     workload: str = "frappe-site"
     scale: float = 1.0
-    variables: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Any] = field(default_factory=dict, repr=False)
     blackout: tuple = ()
     wait_minutes: float = 60
     busy_cpu: float = 20
