@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -220,6 +221,15 @@ def test_a_run_that_was_killed_is_told_by_the_next(nightly: settings.Settings, h
     assert killed.id in hook.told[0]["message"] and "was cut short" in hook.told[0]["message"]
     assert [row.outcome for row in history.runs("nightly")] == ["failed", "measured"]
     assert run(nightly)["findings"] == [], "it is told once"
+
+
+def test_folders_that_somebody_removed_are_no_reason_to_stop(nightly: settings.Settings) -> None:
+    ended, killed = (Run.create("schedule", {"schedule": "nightly"}) for _ in range(2))
+    ended.finish({"status": "ok"})
+    for each in (ended, killed):
+        shutil.rmtree(each.folder)
+    data = run(nightly)
+    assert (data["status"], data["findings"]) == ("ok", [])
 
 
 def test_an_inventory_that_cannot_be_read_is_a_failed_run(

@@ -20,7 +20,7 @@ from benchfly.cli.locks import locked
 from benchfly.cli.options import Options
 from benchfly.cli.output import Output
 from benchfly.cli.run import Done, Verb, chosen, execute
-from benchfly.errors import BenchflyError, BusyError
+from benchfly.errors import BenchflyError, BusyError, ResultsError
 from benchfly.playbook.progress import progress
 from benchfly.results import Run, records
 from benchfly.results import history as kept
@@ -73,9 +73,12 @@ def run(settings: Settings, benchmark: Verb, output: Output) -> dict[str, Any]:
 def _left_behind(settings: Settings, now: datetime) -> Iterator[Finding]:
     """What became of the runs before: those that were killed, and those that never began."""
     name = settings.schedule.name
-    for record in records(VERB, limit=-1):
-        run = Run.open(record.id)
-        if record.status or run.inputs.get(VERB) != name:
+    for record in (each for each in records(VERB, limit=-1) if not each.status):
+        try:
+            run = Run.open(record.id)
+            if run.inputs.get(VERB) != name:
+                continue
+        except ResultsError:  # somebody removed its folder: nobody knows whose it was
             continue
         text = (
             f"The run of {record.started:%Y-%m-%d %H:%M} UTC ({record.id}) was cut short: killed, or the host went off."
