@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import store, trial
@@ -110,7 +110,7 @@ def steps(
     found = []
     for step in given:
         began, rates = time.monotonic(), [0.0, *([step["rate"]] if step["rate"] else [])]
-        loads = [_at(load, rate, len(found)) for rate in rates]
+        loads = [replace(load, rate=rate, seed=load.seed + len(found)) for rate in rates]
         try:
             change(target, step["live"], holder)
             result = measure(generator, program, target, workload, loads, shared)
@@ -118,10 +118,6 @@ def steps(
             result = {"measurements": [], "bytes_per_item": 0.0, "invalid": [str(error)]}
         found.append({**result, "seconds": round(time.monotonic() - began, 3)})
     return found
-
-
-def _at(load: Load, rate: float, number: int) -> Load:
-    return Load(load.seconds, load.clients, rate, load.expected, load.first, load.items, load.seed + number)
 
 
 def _settled(connection: Connection) -> int:
