@@ -31,6 +31,8 @@ The same command also runs, without a table:
 | the same, Redis 7.0 and Valkey 7.2 of the distribution | Ubuntu 24.04 |
 | the kernel's settings, set, drifted, booted and put back | Debian 12 and 13 |
 | the exporter, Prometheus and the alert rules | Debian 13 |
+| load from two hosts at once, of packages and of a given program, and its removal | Debian 13 |
+| a benchmark on a timer: fires, tells, waits, keeps to blackouts, survives a reboot, is removed | Debian 12 |
 
 Amazon Linux 2023, RHEL 9 and arm64 have not run: what the roles write there is covered by rendering and facts alone.
 """
