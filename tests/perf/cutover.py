@@ -1,8 +1,8 @@
 """What a move costs the users of a bench, against its floors in the same run: python -m tests.perf.cutover
 
 A stand-in bench under load moves there and back, MOVES times (20) in all. Before each move come its floors on the same
-bench: a HUP of gunicorn's master, and a warm restart of the workers by supervisorctl, each without any move. MINUTES=10
-begins no move later than that, accounts for what was made so far, and leaves the others to the next run.
+bench: a HUP of gunicorn's master, a warm restart of the workers by supervisorctl, and both at once, without any move.
+MINUTES=10 begins no move later than that, accounts for what was made so far, and leaves the others to the next run.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class Cost:
     failed: int  # requests, of any kind
     slowest: float  # ms, from the HUP on
     slowest_floor: float
+    slowest_restart: float  # of a HUP between stop and start of the workers, as a move has it
     idle: float  # seconds without an execution of any job
     idle_floor: float
     sweep: float  # seconds that the sweep itself took
@@ -55,22 +56,39 @@ class Cost:
     events_lost: int  # and afterwards
 
 
-def hup(moving: Moving) -> Span:
+def hup(moving: Moving) -> float:
+    """Tell the web to reload; when it was told."""
     supervisor = Supervisor(str(moving.bench.supervisor_socket))
     web = next(process for process in bench_processes(moving.bench.path, supervisor) if process.role == "web")
     started = time.time()
     reload_web(web, supervisor, 120)
+    return started
+
+
+def settled(started: float) -> Span:
+    """The time in which users may notice what was begun then; it is over, and some quiet has followed."""
     time.sleep(max(0.0, started + WINDOW - time.time()) + QUIET)
     return started, started + WINDOW
 
 
+def workers(moving: Moving, verb: str) -> None:
+    command = [str(moving.bench.env.bin / "supervisorctl"), "-c", str(moving.bench.supervisord_conf), verb]
+    subprocess.run([*command, f"{moving.bench.name}-workers:*"], check=True, stdout=subprocess.DEVNULL)
+
+
 def restart_workers(moving: Moving) -> Span:
     started = time.time()
-    for verb in ("stop", "start"):
-        command = [moving.bench.env.bin / "supervisorctl", "-c", moving.bench.supervisord_conf, verb]
-        subprocess.run([*command, f"{moving.bench.name}-workers:*"], check=True, stdout=subprocess.DEVNULL)
+    workers(moving, "stop")
+    workers(moving, "start")
     wait_for_work(moving, time.time())
-    return started - QUIET, time.time()
+    return settled(started)
+
+
+def restart_all(moving: Moving) -> Span:
+    workers(moving, "stop")
+    told = hup(moving)
+    workers(moving, "start")
+    return settled(told)
 
 
 def wait_for_work(moving: Moving, since: float) -> None:
@@ -102,7 +120,7 @@ def received(moving: Moving) -> dict[int, float]:
 
 
 def measured(moving: Moving, verb: str, act: Callable[[], object]) -> Cost:
-    floor_web, floor_workers = hup(moving), restart_workers(moving)
+    floor_web, floor_workers, floor_all = settled(hup(moving)), restart_workers(moving), restart_all(moving)
     began = time.time()
     act()
     wait_for_work(moving, time.time())
@@ -121,8 +139,9 @@ def measured(moving: Moving, verb: str, act: Callable[[], object]) -> Cost:
         failed=sum(not request.ok for request in during),
         slowest=slowest(requests, (told, told + WINDOW)),
         slowest_floor=slowest(requests, floor_web),
+        slowest_restart=slowest(requests, floor_all),
         idle=idle(moving, (began, ended)),
-        idle_floor=idle(moving, floor_workers),
+        idle_floor=idle(moving, (floor_workers[0] - QUIET, floor_workers[1])),
         sweep=swept["quiet_after"] + sum(swept[purpose]["seconds"] for purpose in ("queue", "cache")),
         events_missed=sum(sent < back for sent in unheard),
         events_lost=sum(back <= sent < ended - QUIET for sent in unheard),
@@ -151,6 +170,7 @@ def main() -> None:
             "failed": sum(cost.failed for cost in costs),
             "events_lost": sum(cost.events_lost for cost in costs),
             "slowest_ratio": round(median(cost.slowest / cost.slowest_floor for cost in costs), 2),
+            "slowest_ratio_restart": round(median(cost.slowest / cost.slowest_restart for cost in costs), 2),
             "idle_ratio": round(median((cost.idle - cost.sweep) / cost.idle_floor for cost in costs), 2),
         },
     )

@@ -149,6 +149,7 @@ def cutover(figures: dict[str, Any]) -> str:
             row["failed"],
             f"{row['slowest']:.0f} ms",
             f"{row['slowest_floor']:.0f} ms",
+            f"{row['slowest_restart']:.0f} ms",
             f"{row['idle']:.1f} s",
             f"{row['sweep']:.1f} s",
             f"{row['idle_floor']:.1f} s",
@@ -162,9 +163,11 @@ def cutover(figures: dict[str, Any]) -> str:
 
 {machine(figures)} {len(cells)} moves of a stand-in bench there and back, at 20 enqueues and 5 pages a second.
 {jobs["acknowledged"]:,} jobs acknowledged, {jobs["lost"]} lost, {jobs["twice"]} run twice; {figures["failed"]} requests
-failed. Slowest request: {figures["slowest_ratio"]} x that of a HUP without a move (median). Time without an executed
-job, less the sweep: {figures["idle_ratio"]} x that of a warm restart of the same workers (median). Realtime events are
-missed until socketio has subscribed again; of later ones {figures["events_lost"]} were lost.
+failed. Slowest request (medians): {figures["slowest_ratio"]} x that of a HUP without a move, and
+{figures["slowest_ratio_restart"]} x that of a HUP between stop and start of the workers without one, as a move has it:
+web, workers, load and controller share the CPUs here. Time without an executed job, less the
+sweep: {figures["idle_ratio"]} x that of a warm restart of the same workers (median). Realtime events are missed until
+socketio has subscribed again; of later ones {figures["events_lost"]} were lost.
 
 {
         table(
@@ -173,6 +176,7 @@ missed until socketio has subscribed again; of later ones {figures["events_lost"
                 "failed",
                 "slowest",
                 "of a HUP",
+                "with the workers",
                 "no job ran",
                 "of it sweep",
                 "of a restart",
