@@ -108,7 +108,19 @@ KEYS = (
         None,
         "Seconds of writes a crash may cost; by default 1 with aof and 60 with snapshot",
     ),
-    Key("bind", Address(), "127.0.0.1", "Address it listens on. Beyond loopback it needs a password"),
+    Key(
+        "bind",
+        Address(),
+        "127.0.0.1",
+        "Address it listens on. Beyond loopback it needs a password, unless protected_mode is false",
+    ),
+    Key(
+        "protected_mode",
+        Flag(),
+        True,
+        "Whether a store without a password is for its own host alone. False is for a network that admits nobody else, "
+        "as for a benchmark: most load generators take a password only where everybody can read it",
+    ),
     Key(
         "address",
         Text("a host name or an IP address", r"[A-Za-z0-9.:_-]+", "10.0.0.5"),

@@ -41,6 +41,7 @@ def directives(spec: StoreSpec, version: str) -> list[tuple[str, str]]:
         raise SpecError(found)
     lines = [
         ("bind", spec.bind),
+        ("protected-mode", "yes" if spec.protected_mode else "no"),
         *_listener(spec),
         ("tcp-backlog", str(spec.backlog)),
         ("tcp-keepalive", str(spec.keepalive)),

@@ -108,6 +108,7 @@ def standins() -> Iterator[Path]:
             "ansible_async_dir": str(folder / "async"),
             "lab_address": "127.0.0.1",
             "lab_port": free_port(),
+            "lab_processes": 1,
             "lab_booted": str(folder / "supervisord.conf"),
             "store_service_process_manager": "supervisor",
             "store_service_base_dir": str(folder / "stores"),

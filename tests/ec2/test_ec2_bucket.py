@@ -114,13 +114,16 @@ def test_a_bucket_is_made_as_documented(
             client.put_bucket_lifecycle_configuration(
                 Bucket="made-here", LifecycleConfiguration={"Rules": [*rules, rule]}
             )
+    monkeypatch.setenv(s3.VARIABLE, "s3://made-here/other")
+    assert cli_json(capsys, "results", "bucket", "--region", REGION, "--days", "7", "--yes")[0] == 0
     assert set(client.get_public_access_block(Bucket="made-here")["PublicAccessBlockConfiguration"].values()) == {True}
     encryption = client.get_bucket_encryption(Bucket="made-here")["ServerSideEncryptionConfiguration"]["Rules"][0]
     assert encryption["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
     rules = {rule["ID"]: rule for rule in client.get_bucket_lifecycle_configuration(Bucket="made-here")["Rules"]}
     assert rules["theirs"]["Expiration"] == {"Days": 1}
-    own = rules["benchfly-raw-results"]
-    assert (own["Filter"]["Prefix"], own["Expiration"]["Days"]) == ("team/runs/", 90)
+    # Of two teams in one bucket each has its own.
+    owned = {rule["Filter"]["Prefix"]: rule["Expiration"]["Days"] for name, rule in rules.items() if name != "theirs"}
+    assert owned == {"team/runs/": 90, "other/runs/": 7}
 
 
 def test_a_foreign_run_in_the_bucket_is_named(bucket: Bucket, capsys: pytest.CaptureFixture[str]) -> None:

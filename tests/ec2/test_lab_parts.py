@@ -103,7 +103,7 @@ def test_stores_fit_their_machine() -> None:
 def test_the_claims_know_which_stores_are_tuned() -> None:
     machine = Machine("some", "arm64", 8, 16384, clusters=True)
     for tuning, found in stores(("redis", "dragonfly"), machine).items():
-        given = {"port": 6381, "bind": "10.0.0.4", "address": "10.0.0.4", "password": "secret"}
+        given = {"port": 6381, "bind": "10.0.0.4", "address": "10.0.0.4"}
         redis, dragonfly = (parse(name, {**store, **given}) for name, store in found.items())
         written = [store_redis.directives(redis, "7.0.15"), store_dragonfly.flags(dragonfly, "1.40.1", "/srv")]
         servers = [Server("x", "10.0.0.4:6381", "x", "x", 0, settings=dict(each)) for each in written]

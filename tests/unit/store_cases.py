@@ -80,6 +80,9 @@ CASES = [
     Case("max_loss", 7200, ["save 7200 1"], ["--snapshot_cron=0 */2 * * *"], SNAPSHOT),
     Case("max_loss", 5400, ["save 5400 1"], None, SNAPSHOT),
     Case("bind", "10.0.0.5", ["bind 10.0.0.5"], ["--bind=10.0.0.5"], {"password": "secret"}),
+    # Dragonfly has no such mode: benchfly alone keeps it from listening without a password.
+    Case("protected_mode", True, ["protected-mode yes"], []),
+    Case("protected_mode", False, ["protected-mode no"], [], {"bind": "10.0.0.5"}),
     Case("password", "secret", ["requirepass secret"], ["DFLY_requirepass='secret'"]),
     Case("acl", USERS,
          [f'aclfile "{FOLDER}/users.acl"', "user default on nopass ~* &* +@all",

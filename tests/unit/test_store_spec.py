@@ -33,6 +33,7 @@ def test_defaults_suit_the_purpose_and_the_engine(engine, purpose, expected):
     keys += ("threads", "hz", "active_defrag")
     same = {
         "bind": "127.0.0.1",
+        "protected_mode": True,
         "address": None,
         "password": None,
         "acl": None,

@@ -163,6 +163,7 @@ class _Player:
             "benchmark_stores": self.stores,
             "benchmark_workload": benchmark.workload,
             "benchmark_scale": scale,
+            "benchmark_processes": "{{ lab_processes }}",
             **benchmark.variables,
         }
         done = self._run(str(benchmark), _BENCHMARK, variables)

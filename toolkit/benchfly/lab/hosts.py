@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,16 +49,17 @@ def forget(lab: str) -> None:
     shutil.rmtree(folder(lab), ignore_errors=True)
 
 
-def write(lab: Lab, bed: Bed, machine: Machine) -> Path:
-    """Write the inventory of a lab whose stores are on such a machine."""
+def write(lab: Lab, bed: Bed, machines: Mapping[str, Machine]) -> Path:
+    """Write the inventory of a lab; `machines` has what its instance types are."""
     path = folder(lab.id) / _INVENTORY
     path.touch(mode=0o600)
-    text = yaml.safe_dump(_inventory(lab, bed, machine), sort_keys=False, width=120)
+    text = yaml.safe_dump(_inventory(lab, bed, machines), sort_keys=False, width=120)
     path.write_text(f"# Written by `benchfly lab`; `benchfly lab down {lab.id}` removes the hosts.\n---\n{text}")
     return path
 
 
-def _inventory(lab: Lab, bed: Bed, machine: Machine) -> dict[str, Any]:
+def _inventory(lab: Lab, bed: Bed, machines: Mapping[str, Machine]) -> dict[str, Any]:
+    machine = machines[bed.store_type]
     packages = sorted({bed.system.packages[engine] for engine in bed.engines if engine in bed.system.packages})
     return {
         "all": {
@@ -67,10 +69,10 @@ def _inventory(lab: Lab, bed: Bed, machine: Machine) -> dict[str, Any]:
                 # A host's key is taken as it is first seen, and kept for this lab alone.
                 "ansible_ssh_common_args": "-o 'UserKnownHostsFile=\"{{ inventory_dir }}/known_hosts\"' "
                 "-o StrictHostKeyChecking=accept-new -o IdentitiesOnly=yes",
-                # One secret for each lab: whoever has the key of the hosts has their stores anyway.
-                "lab_password": f"{{{{ lookup('ansible.builtin.file', inventory_dir ~ '/{_KEY}') | hash('sha256') }}}}",
                 "lab_tuning": TUNINGS[0],
                 "lab_port": 6381,
+                # Of one thread each, which make the load.
+                "lab_processes": machines[bed.load_type].cpus,
                 "lab_stores": stores(bed.engines, machine),
             },
             "children": {

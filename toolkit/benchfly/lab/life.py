@@ -29,7 +29,7 @@ def make(ec2: Any, bed: Bed, site: Site, say: Callable[[str], None]) -> Lab:
     say(f"{label.lab}: `benchfly lab down {label.lab}` removes it, whatever becomes of this command")
     try:
         lab = build(ec2, bed, site, label, hosts.make_key(label.lab), say)
-        hosts.write(lab, bed, site.machines[bed.store_type])
+        hosts.write(lab, bed, site.machines)
     except BaseException:
         say("that did not work; removing what was made")
         _try_to_remove(ec2, label.lab, say)

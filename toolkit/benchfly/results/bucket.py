@@ -10,7 +10,6 @@ from benchfly.errors import AwsNotFoundError
 from benchfly.results.s3 import Bucket
 
 _CLOSED = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
-_RULE = "benchfly-raw-results"
 
 
 def make(bucket: Bucket, days: int, region: str, key: str = "") -> None:
@@ -28,9 +27,10 @@ def make(bucket: Bucket, days: int, region: str, key: str = "") -> None:
         by = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key} if key else {"SSEAlgorithm": "AES256"}
         rule = {"ApplyServerSideEncryptionByDefault": by, "BucketKeyEnabled": bool(key)}
         s3.put_bucket_encryption(Bucket=bucket.name, ServerSideEncryptionConfiguration={"Rules": [rule]})
-    rules = [rule for rule in _rules(bucket, region) if rule["ID"] != _RULE]
     prefix = f"{bucket.prefix}/runs/" if bucket.prefix else "runs/"
-    own = {"ID": _RULE, "Status": "Enabled", "Filter": {"Prefix": prefix}, "Expiration": {"Days": days}}
+    name = f"benchfly {prefix}"  # several teams may have their results in one bucket
+    rules = [rule for rule in _rules(bucket, region) if rule["ID"] != name]
+    own = {"ID": name, "Status": "Enabled", "Filter": {"Prefix": prefix}, "Expiration": {"Days": days}}
     with aws.client("s3", region=region, what=str(bucket)) as s3:
         s3.put_bucket_lifecycle_configuration(Bucket=bucket.name, LifecycleConfiguration={"Rules": [*rules, own]})
 
