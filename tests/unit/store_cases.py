@@ -82,7 +82,7 @@ CASES = [
     Case("bind", "10.0.0.5", ["bind 10.0.0.5"], ["--bind=10.0.0.5"], {"password": "secret"}),
     # Dragonfly has no such mode: benchfly alone keeps it from listening without a password.
     Case("protected_mode", True, ["protected-mode yes"], []),
-    Case("protected_mode", False, ["protected-mode no"], [], {"bind": "10.0.0.5"}),
+    Case("protected_mode", False, ["protected-mode no"], []),
     Case("password", "secret", ["requirepass secret"], ["DFLY_requirepass='secret'"]),
     Case("acl", USERS,
          [f'aclfile "{FOLDER}/users.acl"', "user default on nopass ~* &* +@all",
