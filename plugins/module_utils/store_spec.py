@@ -187,11 +187,13 @@ def _contradictions(spec: StoreSpec) -> list[Problem]:
     if spec.listpack_value is None and spec.listpack_entries is not None:
         problems.append(spec.problem("listpack_entries", "has no meaning without listpack_value", "Give that as well"))
     if spec.password is None and not is_loopback(spec.bind):
-        everywhere = ipaddress.ip_address(spec.bind).is_unspecified
-        if spec.protected_mode or everywhere:
-            reason = "can be reached from other hosts without a password"
-            one = " one address: without a password no store listens on all" if not spec.protected_mode else " 127.0.0.1"
-            problems.append(spec.problem("bind", reason, f"Give the store a password, or bind it to{one}"))
+        reason, remedy = "can be reached from other hosts without a password", ""
+        if spec.protected_mode:
+            remedy = "Give the store a password, or bind it to 127.0.0.1"
+        elif ipaddress.ip_address(spec.bind).is_unspecified:
+            remedy = "Give the store a password, or bind it to one address"
+        if remedy:
+            problems.append(spec.problem("bind", reason, remedy))
     if spec.acl and "default" in spec.acl:
         reason = "has rules for default, as whom Frappe's realtime and benchfly itself come"
         problems.append(spec.problem("acl", reason, "Take default out; its password is the key password"))

@@ -80,7 +80,7 @@ WRONG = [
     ({**CACHE, "bind": "::"}, f"bind: '::' {OPEN}"),
     ({**CACHE, "bind": "0.0.0.0", "protected_mode": False},
      "bind: '0.0.0.0' can be reached from other hosts without a password. "
-     "Give the store a password, or bind it to one address: without a password no store listens on all."),
+     "Give the store a password, or bind it to one address."),
     ({**CACHE, "bind": "10.0.0.5", "acl": {"shop": "on >s3cret +@all"}}, f"bind: '10.0.0.5' {OPEN}"),
     ({**CACHE, "address": "a b"}, "address: 'a b' is not a host name or an IP address. Give for example 10.0.0.5."),
     ({**CACHE, "password": "s3cret and more"},
