@@ -1,10 +1,11 @@
 """A stand-in for Frappe v14, v15 and v16: what they say to Redis, under Frappe's own names, and nothing else.
 
-There is no database, no login and no document. What is Frappe's here, and only that: the names and shapes of keys,
-queues, jobs and channels; which process opens which connection, when, and from which configuration; which errors of
-Redis are swallowed and which reach the user; the entry points that bench starts. Behaviour follows Frappe 15.51 with
-rq 1.15.1 and redis-py 4.5.5, and where MAJOR says so v14 or v16 with the libraries of theirs. Laid into a bench as
-apps/frappe/frappe by benchfly's demo, which writes the version that it is to be; never installed elsewhere.
+There is no login and no document, and a database only where a test has one (database.py). What is Frappe's here, and
+only that: the names and shapes of keys, queues, jobs and channels; which process opens which connection, when, and from
+which configuration; which errors of Redis are swallowed and which reach the user; the entry points that bench starts.
+Behaviour follows Frappe 15.51 with rq 1.15.1 and redis-py 4.5.5, and where MAJOR says so v14 or v16 with the libraries
+of theirs. Laid into a bench as apps/frappe/frappe by benchfly's demo, which writes the version that it is to be; never
+installed elsewhere.
 """
 
 from __future__ import annotations

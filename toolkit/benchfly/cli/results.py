@@ -19,6 +19,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from benchfly.cli import db_load
 from benchfly.cli.bucket import configured_bucket
 from benchfly.cli.help import examples
 from benchfly.cli.options import JsonOption, YesOption
@@ -121,6 +122,7 @@ def show(
         *([Text(outcome["message"])] if outcome.get("message") else []),
         *([plain_table(("Phase", "Took"), phases)] if phases else []),
         Text(where),
+        *(["", db_load.shown(counted)] if (counted := outcome.get("data", {}).get(db_load.DATA)) else []),
     ]
     Output(as_json).result({"status": "ok", "exit_code": 0, "run": data}, Group(*lines))
 

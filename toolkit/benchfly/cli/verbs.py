@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import typer
 
 from benchfly.cli import gate, plan, report, summary
+from benchfly.cli.db_load import db_load_command
 from benchfly.cli.help import examples
 from benchfly.cli.options import (
     AllOption,
@@ -175,6 +176,19 @@ COMMANDS = (
             ("-e capture_store=shop-cache -e capture_seconds=30 -e capture_mebibytes=64", "listen for longer"),
         ),
     ),
+    Command(
+        Verb("db-load"),
+        "Count what MariaDB is asked per request to a site, with its cache warm, cold, or none.\n\n"
+        "Requests go to a web process of its own. For the state cold the site's cache is cleared once a round.",
+        (
+            ("-i inventories/prod --bench shop", "warm and cold: show what is cleared, ask, count"),
+            ("-i inventories/prod --bench shop --state warm --state none", "clear nothing; a cache that none reaches"),
+            (
+                "-i inventories/prod --bench shop --store shop-cache --store spare-cache",
+                "two stores of the inventory against each other; the first is the baseline",
+            ),
+        ),
+    ),
 )
 
 
@@ -250,4 +264,4 @@ def _move_command(verb: Verb) -> Callable[..., None]:
 
 
 # Verbs with options of their own.
-_OWN = {"benchmark": _benchmark_command, "tune": tune_command}
+_OWN = {"benchmark": _benchmark_command, "tune": tune_command, "db-load": db_load_command}

@@ -57,8 +57,8 @@ class Invocation:
 
 
 def playbook(verb: str) -> Path:
-    """The collection's playbook of that verb."""
-    return collection() / "playbooks" / f"{verb}.yml"
+    """The collection's playbook of that verb; Ansible takes no dash in the name of one."""
+    return collection() / "playbooks" / f"{verb.replace('-', '_')}.yml"
 
 
 def run(invocation: Invocation, folder: Path, observe: Observer = lambda event, tally: None) -> Outcome:

@@ -1,0 +1,159 @@
+"""What `db-load` makes of passes, and what its command line refuses, asks and shows."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import Bench, BenchError
+from ansible_collections.benchfly.stores.plugins.module_utils.db_load import Site
+
+from benchfly import cli
+from benchfly.benchmark.db_load import DatabaseLoad
+from benchfly.playbook import runner
+
+ROOT = Path(__file__).parents[2]
+PLAYBOOKS = ROOT / "tests/data/playbooks/verbs"
+PAGE = (ROOT / "docs/db-load.md").read_text()
+COMMANDS = re.findall(r"^\$ benchfly (.*)$", PAGE, re.MULTILINE)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCHFLY_HOME", str(tmp_path))
+    monkeypatch.setattr(runner, "playbook", lambda verb: PLAYBOOKS / f"{verb.replace('-', '_')}.yml")
+
+
+def one_pass(number: int, cache: str, state: str, statements: Mapping[str, int], spoilt: str = "") -> dict[str, Any]:
+    requests = [{"path": path, "status": 200, "questions": n, "selects": n // 2} for path, n in statements.items()]
+    return {"round": number, "cache": cache, "state": state, "spoilt": spoilt, "requests": requests}
+
+
+def passes(rounds: int, more: Callable[[int], int] = lambda number: 0) -> list[dict[str, Any]]:
+    """Two stores, the second with so many statements more."""
+    return [
+        one_pass(number, cache, state, {"/ping": base + extra, "/login": 10 * base + extra})
+        for number in range(1, rounds + 1)
+        for cache, extra in (("old", 0), ("new", more(number)))
+        for state, base in (("warm", 10), ("cold", 40))
+    ] + [one_pass(number, "unreachable", "none", {"/ping": 100, "/login": 1000}) for number in range(1, rounds + 1)]
+
+
+def of(found: list[dict[str, Any]]) -> DatabaseLoad:
+    return DatabaseLoad.of(found, ["old", "new"])
+
+
+def test_statements_per_request_by_state_and_by_request() -> None:
+    load = of(passes(8))
+    figures = {(each.cache, each.state, each.path): each for each in load.figures}
+    whole = figures["old", "cold", None].questions
+    assert whole and (whole.middle, whole.low, whole.high, whole.rounds) == (220, 220, 220, 8)
+    login = figures["new", "warm", "/login"]
+    assert login.questions and login.selects and (login.questions.middle, login.selects.middle) == (100, 50)
+    assert {(each.cache, each.state): round(each.share.middle, 3) for each in load.savings} == {
+        ("old", "cold"): 0.75, ("old", "none"): 0.9, ("new", "cold"): 0.75, ("new", "none"): 0.9,
+    }  # fmt: skip
+
+
+def test_equal_stores_are_not_told_apart_and_others_are() -> None:
+    assert [each.verdict for each in of(passes(8)).differences] == ["no difference claimed"] * 2
+    uneven = of(passes(8, lambda number: number % 3 - 1)).differences
+    assert [each.verdict for each in uneven] == ["no difference claimed"] * 2
+    assert [each.verdict for each in of(passes(8, lambda number: 5 + number % 2)).differences] == ["more"] * 2
+    assert [each.verdict for each in of(passes(8, lambda number: -5)).differences] == ["fewer"] * 2
+    assert of(passes(5, lambda number: 5)).differences[0].verdict == "not judged: 5 rounds, 7 are needed"
+
+
+def test_what_is_spoilt_does_not_count() -> None:
+    found = passes(8)
+    found[0] = one_pass(1, "old", "warm", {"/ping": 9999, "/login": 9999}, "others send about 9999")
+    load = of(found)
+    whole = load.figures[0].questions  # of the first store, warm, over all requests
+    assert whole and (whole.middle, whole.rounds) == (55, 7)
+    assert [each["round"] for each in load.spoilt] == [1]
+    everything = of([{**each, "spoilt": "others"} for each in found])
+    assert {each.questions for each in everything.figures} == {None} and not everything.savings
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    """A command line's exit code and all that it says."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    out, err = capsys.readouterr()
+    return int(ended.value.code or 0), out + err
+
+
+GIVEN = ("db-load", "-i", str(PLAYBOOKS / "hosts.yml"))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_of_the_page_are_taken(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a playbook that counts nothing: what the real one does is tested on a bench."""
+    words = [{"inventories/mine": GIVEN[2]}.get(word, word) for word in shlex.split(command)]
+    code, said = run(capsys, *words, "--yes")
+    assert code == 0 and ("is cleared once a round" in said) == ("none" not in words)
+
+
+def test_there_are_as_many_as_the_page_shows() -> None:
+    assert len(COMMANDS) == 4
+
+
+def test_it_asks_before_a_cache_is_cleared_and_not_when_none_is(capsys: pytest.CaptureFixture[str]) -> None:
+    for state in ((), ("--state", "cold")):
+        code, said = run(capsys, *GIVEN, "--bench", "shop", "--site", "erp.example.com", *state)
+        assert code == 3 and "Repeat it with --yes" in said
+        assert "On web the cache of erp.example.com of shop is cleared once a round" in said
+    code, said = run(capsys, *GIVEN, "--bench", "shop", "--state", "warm", "--state", "none")
+    assert code == 0 and "cleared" not in said
+
+
+def test_one_bench_is_measured_and_states_have_their_names(capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = run(capsys, *GIVEN, "--yes")
+    assert code == 3 and "Say with --bench which bench: shop, erp." in said
+    code, said = run(capsys, *GIVEN, "--bench", "shop", "--state", "hot")
+    assert code == 3 and "--state is hot. Give warm, cold, none." in said
+
+
+def test_figures_are_told_as_json_and_shown_again_by_results(capsys: pytest.CaptureFixture[str]) -> None:
+    found = passes(8, lambda number: -5)
+    found[0] = one_pass(1, "old", "warm", {"/ping": 9999, "/login": 9999}, "others send about 99 of the 19998")
+    told = {"bench": "shop", "site": "erp.example.com", "frappe": "15.51.1", "database": "10.11.6-MariaDB"}
+    given = json.dumps({"told": {**told, "caches": ["old", "new"], "passes": found}})
+    code, said = run(capsys, *GIVEN, "--bench", "shop", "--yes", "--json", "-e", given)
+    data = json.loads(said)
+    assert code == 0 and data["figures"]["differences"][0]["verdict"] == "fewer"
+    code, said = run(capsys, "results", "show", data["run"])
+    assert code == 0
+    lines = [" ".join(line.split()) for line in said.splitlines()]
+    for line in (
+        "erp.example.com of shop, Frappe 15.51.1, MariaDB 10.11.6-MariaDB: statements per request.",
+        "old warm 55.0 55.0 to 55.0 27.5 7",
+        "unreachable none 550.0 550.0 to 550.0 275.0 8",
+        "/login 100.0 400.0 95.0 395.0 1,000.0",
+        "old warm takes off 75.0 % (75.0 to 75.0) of the statements with a cold one.",
+        "new against old, cold: -5.0 (-5.0 to -5.0) statements per request, fewer.",
+        "Spoilt: round 1, old warm: others send about 99 of the 19998.",
+    ):
+        assert line in lines
+
+
+def test_the_site_is_the_one_that_is_named_or_the_default_or_the_only_one(tmp_path: Path) -> None:
+    for name in ("a.example.com", "b.example.com"):
+        (tmp_path / f"sites/{name}").mkdir(parents=True)
+        (tmp_path / f"sites/{name}/site_config.json").write_text(json.dumps({"db_name": name[0], "shared": "site"}))
+    common = tmp_path / "sites/common_site_config.json"
+    common.write_text('{"shared": "bench", "redis_cache": "redis://h"}')
+    bench = Bench(tmp_path)
+    site = Site.find(bench, "b.example.com")
+    assert (site.database, site.config["shared"], site.config["redis_cache"]) == ("b", "site", "redis://h")
+    with pytest.raises(BenchError, match=r"no default_site says which site is meant\. Set db_load_site to one of: a"):
+        Site.find(bench, "")
+    with pytest.raises(BenchError, match=r"there is no site c\. Set db_load_site to one of: a\.example\.com, b\.ex"):
+        Site.find(bench, "c")
+    common.write_text('{"default_site": "a.example.com"}')
+    assert Site.find(bench, "").name == "a.example.com"

@@ -1,0 +1,180 @@
+"""`benchfly db-load`: the verb, with options of its own, and its figures for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from benchfly.benchmark.db_load import COLD, NONE, STATES, WARM, DatabaseLoad, Difference, Figure, Saving, Value
+from benchfly.cli.bucket import kept_in_bucket
+from benchfly.cli.locks import locked
+from benchfly.cli.options import BenchOption, Options, with_common
+from benchfly.cli.output import Output
+from benchfly.cli.run import Verb, chosen, confirm, execute
+from benchfly.errors import RefusedError
+from benchfly.fleet.model import Bench
+from benchfly.fleet.table import plain_table
+from benchfly.playbook.progress import progress
+
+DATA = "db_load"  # what the playbook hands over
+
+SiteOption = Annotated[
+    str, typer.Option("--site", metavar="NAME", help="By default the bench's default site, or its only one.")
+]
+PathOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--path",
+        metavar="PATH",
+        help="Request this of the site, such as /login; may be given several times, and is played in that order.",
+        show_default=False,
+    ),
+]
+StateOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--state",
+        metavar="STATE",
+        help="warm, cold, or none (no cache can be reached); may be given several times. By default warm and cold.",
+        show_default=False,
+    ),
+]
+StoreOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--store",
+        metavar="NAME",
+        help="Measure with this store of the inventory, not with the bench's own cache; several are compared.",
+        show_default=False,
+    ),
+]
+
+
+def db_load_command(verb: Verb) -> Callable[..., None]:
+    """The command of the verb, with options of its own."""
+
+    @with_common
+    def command(
+        options: Options,
+        bench: BenchOption = None,
+        site: SiteOption = "",
+        path: PathOption = None,
+        state: StateOption = None,
+        store: StoreOption = None,
+    ) -> None:
+        own = {"--site": [site] if site else [], "--path": path, "--state": state, "--store": store}
+        given = {"site": site, "paths": path, "states": state or [WARM, COLD], "stores": store}
+        run_db_load(
+            verb,
+            replace(
+                options,
+                benches=bench or (),
+                overrides={f"db_load_{name}": value for name, value in given.items() if value},
+                own=[word for name, values in own.items() for value in values or () for word in (name, value)],
+            ),
+        )
+
+    return command
+
+
+def run_db_load(verb: Verb, options: Options) -> None:
+    """Run the playbook on one bench, and say what it came to; raises typer.Exit."""
+    fleet, benches = chosen(verb, options)
+    if len(benches) != 1:
+        raise RefusedError(f"Say with --bench which bench: {', '.join(bench.name for bench in benches)}.")
+    if wrong := set(options.overrides["db_load_states"]) - set(STATES):
+        raise RefusedError(f"--state is {', '.join(sorted(wrong))}. Give {', '.join(STATES)}.")
+    output = Output(options.as_json)
+    if COLD in options.overrides["db_load_states"]:
+        confirm(verb, options, output, _plan(benches[0], options.overrides.get("db_load_site", "")))
+    show = progress(output.console, options.verbosity or int(options.check or options.diff))
+    with locked([benches[0].name, "benchmark"], "`benchfly db-load`"):
+        # So that the playbook has it also where it is the only one, and no --bench was given.
+        done = execute(verb, replace(options, benches=[benches[0].name]), fleet, benches, show)
+    told = done.outcome.data.get(DATA, {})
+    load = DatabaseLoad.told(told)
+    output.result({**done.data, "figures": asdict(load) if load else {}}, shown(told))
+    if done.code:
+        output.complain(done.message)
+        raise typer.Exit(done.code)
+    if kept := kept_in_bucket(done.run):
+        output.console.print(kept, markup=False)
+
+
+def shown(told: Mapping[str, Any]) -> RenderableType:
+    """What the playbook handed over, as tables; nothing in check mode."""
+    load = DatabaseLoad.told(told)
+    if load is None:
+        return ""
+    which = f"{told['site']} of {told['bench']}, Frappe {told['frappe']}, MariaDB {told['database']}"
+    parts: list[RenderableType] = [Text(f"{which}: statements per request."), "", _whole(load.figures), ""]
+    parts += [_by_path(load.figures), ""]
+    parts += [Text(line) for line in (*map(_saved, load.savings), *map(_apart, load.differences))]
+    parts += [
+        Text(f"Spoilt: round {each['round']}, {each['cache']} {each['state']}: {each['spoilt']}.")
+        for each in load.spoilt
+    ]
+    return Group(*parts)
+
+
+def _plan(bench: Bench, site: str) -> RenderableType:
+    return Text(
+        f"On {bench.hosts[0]} the cache of {site or 'the default site'} of {bench.name} is cleared once a round, for "
+        "the state cold.\nWhere that is in the store that the bench uses, the site's users wait until it is filled "
+        "again. In another store only what was put there for this is removed."
+    )
+
+
+def _whole(figures: Sequence[Figure]) -> RenderableType:
+    """A row for each cache in each state, over all requests."""
+    rows = [
+        (
+            each.cache,
+            each.state,
+            _middle(each.questions),
+            _interval(each.questions),
+            _middle(each.selects),
+            str(each.questions.rounds if each.questions else 0),
+        )
+        for each in figures
+        if each.path is None
+    ]
+    return plain_table(("Cache", "State", "Statements", "95 % interval", "of them SELECT", "Rounds"), rows)
+
+
+def _by_path(figures: Sequence[Figure]) -> RenderableType:
+    """A row for each request, a column for each cache in each state."""
+    cells = {(each.path, each.cache, each.state): _middle(each.questions) for each in figures}
+    columns = list(dict.fromkeys((cache, state) for _, cache, state in cells))
+    paths = dict.fromkeys(each.path for each in figures if each.path)
+    rows = [(path, *(cells[path, cache, state] for cache, state in columns)) for path in paths]
+    return plain_table(("Request", *(f"{cache} {state}" for cache, state in columns)), rows)
+
+
+def _saved(saving: Saving) -> str:
+    low, high = saving.share.low, saving.share.high
+    interval = "" if low is None or high is None else f" ({100 * low:.1f} to {100 * high:.1f})"
+    other = "no cache" if saving.state == NONE else "a cold one"
+    return f"{saving.cache} warm takes off {100 * saving.share.middle:.1f} %{interval} of the statements with {other}."
+
+
+def _apart(difference: Difference) -> str:
+    interval = _interval(difference.more)
+    size = f"{difference.more.middle:+,.1f}" + (f" ({interval})" if interval else "")
+    where = f"{difference.cache} against {difference.baseline}, {difference.state}"
+    return f"{where}: {size} statements per request, {difference.verdict}."
+
+
+def _middle(value: Value | None) -> str:
+    return "spoilt" if value is None else f"{value.middle:,.1f}"
+
+
+def _interval(value: Value | None) -> str:
+    if value is None or value.low is None or value.high is None:
+        return ""
+    return f"{value.low:,.1f} to {value.high:,.1f}"
