@@ -15,7 +15,7 @@ help:
 	@echo 'make ec2-test  runs the tests of EC2 against a server of its own that speaks for AWS, and times the inventory'
 	@echo 'make faults  breaks moves on purpose on such hosts, for hours; goes on where it stopped (FAULTS="kill sweep")'
 	@echo 'make evidence  what the verdicts of benchmarks rest on, measured here (hours; TOPICS="verdicts", EVIDENCE=--short)'
-	@echo 'make tuning-evidence  what tuning finds against exhaustive grids, and what it does when killed (TOPICS, EVIDENCE)'
+	@echo 'make tuning-evidence  what tuning finds and does when killed, and how soon schedules see a change (TOPICS, EVIDENCE)'
 	@echo 'make perf   what a move costs, and a converge that changes nothing (PEER_ROLE=folder of the most used role)'
 	@echo 'make pairs  moves a stand-in bench between every pair of engines, both ways (DRAGONFLY=its binary)'
 	@echo 'make kubernetes-test  moves a release of the chart erpnext in a stand-in for a cluster (needs kubectl)'

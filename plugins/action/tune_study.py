@@ -77,7 +77,8 @@ def _planned(given: Mapping[str, Any]) -> Plan:
     workload = parse(given["workload_name"], given["workload"], given["scale"])
     known = facts(asked.pop("spec"), asked.pop("version"), workload, given["host"], given["server"], given["stores"])
     lists = {key: tuple(value) for key, value in asked.items() if isinstance(value, list)}
-    return Plan(facts=known, **{**asked, **lists})
+    load = {key: given[key] for key in ("workload", "scale")}
+    return Plan(facts=known, **{**asked, **lists, **load})
 
 
 def _said(study: Study, applied: Mapping[str, Any]) -> dict[str, Any]:

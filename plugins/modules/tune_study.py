@@ -24,6 +24,7 @@ options:
     description:
       - What is asked for, as C(benchfly.tuning.plan.Plan) has it, with C(spec), the store's complete specification
         without secrets, and C(version), that of its server.
+      - A study that was cut short is gone on with only where this and the workload are as it had them.
     type: dict
     required: true
   host:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-import time
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,13 +54,30 @@ def test_a_store_in_use_is_let_go_at_the_ceiling(place: Place) -> None:
 
 
 @pytest.mark.timeout(600)
+def test_a_candidate_that_the_server_does_not_start_with_is_a_failed_trial(place: Place) -> None:
+    """Two threads take a restart, and a server without its own jemalloc refuses to start with active_defrag."""
+    if (os.cpu_count() or 1) < 2:
+        pytest.skip("with one CPU no number of threads is tried")
+    said = subprocess.run(["redis-server", "--activedefrag", "yes", "--port", "-1"], capture_output=True, text=True)
+    if "ctive defragmentation cannot be enabled" not in said.stdout + said.stderr:
+        pytest.skip("this redis-server takes active_defrag")
+    done = place.tune(tune_settings="threads,active_defrag", tune_trials=1)
+    assert done["exit_code"] == 0, done
+    outcome = done["data"]["tune"]["outcome"]
+    ((settings, why),) = outcome["failed"]
+    assert settings["threads"] > 1 and settings["active_defrag"] and "ctive defragmentation cannot be enabled" in why
+    assert outcome["kept"]["settings"] == {} and outcome["trials"] == 1
+    with place.client as client:
+        assert client.config_get("io-threads") == {"io-threads": "1"} and client.dbsize() == 0
+    assert place.journal["state"] == "ended"
+
+
+@pytest.mark.timeout(600)
 def test_after_a_kill_it_is_put_back(place: Place) -> None:
     process = place.start("tune", "--store", "shop-cache", **QUICK)
-    deadline = time.monotonic() + 200
-    while place.journal.get("state") != "begun" or place.running == "0":  # until then a look would count as a client
-        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[0]
-        time.sleep(0.02)
+    changed = place.changed(process, 200)
     place.kill(process)
+    assert changed, process.stdout
     assert place.journal["state"] == "begun" and place.journal["spec"]["listpack_value"] == 0
     with place.client as client:
         client.set(PREFIX + "left", "of the data")  # wherever it was killed
@@ -67,6 +85,14 @@ def test_after_a_kill_it_is_put_back(place: Place) -> None:
         assert done["exit_code"] == 0, done
         assert place.running == "0" and place.journal["state"] == "ended"
         assert client.get(HOLDER) is None and client.keys(PREFIX + "*") == []
+
+
+@pytest.mark.timeout(600)
+def test_a_study_is_gone_on_with_only_as_it_was_begun(place: Place) -> None:
+    done = place.tune(tune_seconds=0.3, tune_workload="frappe-site")
+    assert done["exit_code"] != 0 and place.running == "0"
+    words = done["message"].partition(" has a study that had another ")[2].partition(" than is asked for now")[0]
+    assert {"seconds", "workload"} <= set(words.split(", ")), done["message"]
 
 
 @pytest.mark.timeout(600)

@@ -1,4 +1,4 @@
-"""Runs what the promises of tuning rest on, topic by topic, and writes .benchfly/tuning-evidence.json.
+"""Runs what the promises of tuning and of schedules rest on, topic by topic, and writes .benchfly/tuning-evidence.json.
 
 It is made of topics, cut short and resumed as tests.evidence is.
 """

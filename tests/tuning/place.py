@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,6 +85,15 @@ class Place:
 
     def tune(self, *words: str, **variables: Any) -> dict[str, Any]:
         return self.run("tune", "--store", "shop-cache", *words, **{**QUICK, **variables})
+
+    def changed(self, process: subprocess.Popen[str], seconds: float) -> bool:
+        """Wait until that run has changed the store; whether it has before it ended, and within so many seconds."""
+        deadline = time.monotonic() + seconds
+        while self.journal.get("state") != "begun" or self.running == "0":  # until then a look would count as a client
+            if process.poll() is not None or time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
 
     def kill(self, process: subprocess.Popen[str]) -> None:
         """End the command, and what of Ansible it leaves, without a word."""

@@ -142,8 +142,11 @@ def test_another_plan_does_not_go_on_with_it(tmp_path: Path) -> None:
     carry_out(tmp_path, plan(), world({}), most=1)
     moved = replace(plan(), facts=replace(plan().facts, fragmentation=1.7, evicted=3))
     assert Study(tmp_path, moved).next
-    with pytest.raises(RefusedError, match="another objectives, seed"):
+    with pytest.raises(RefusedError, match=r"had another objectives, seed than .*Give the same variables"):
         Study(tmp_path, plan(("throughput",), seed=3))
+    load = {"workload": {"clients": [9]}, "scale": 0.5, "generator": {"name": "memtier"}, "seconds": 3}
+    with pytest.raises(RefusedError, match="another workload, scale, generator, seconds, version, cpus than"):
+        Study(tmp_path, replace(plan(**load), facts=replace(plan().facts, version="7.2.5", cpus=4)))
 
 
 def test_a_budget_ends_it_before_the_proof(tmp_path: Path) -> None:
@@ -200,7 +203,10 @@ def test_a_candidate_that_does_not_count_is_hopeless(tmp_path: Path) -> None:
                 for step in study.next.steps
             ]
         )
-    assert "listpack_value" not in outcome(study).kept.settings
+    found = outcome(study)
+    assert "listpack_value" not in found.kept.settings
+    assert found.failed and {why for _, why in found.failed} == {"3 keys evicted"}
+    assert all("listpack_value" in settings for settings, _ in found.failed)
 
 
 def test_todays_settings_that_cannot_be_measured_end_it(tmp_path: Path) -> None:

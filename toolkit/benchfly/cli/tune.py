@@ -113,6 +113,7 @@ def summary(run: Run, outcome: Outcome) -> RenderableType:
         parts.append(plain_table(("Setting", "Now", "Proved", "Effect with its interval of 95 %"), proved))
     else:
         parts.append(Text(f"Nothing is kept: {kept['because']}."))
+    parts += [Text(f"Did not count: {_words(settings)}. {why}") for settings, why in found["failed"]]
     advice = [each for each in found["findings"] if each["what"] == "advice"]
     parts += [
         Text(f"Not tried, advised by {each['rule']}: {each['setting']}, for {each['because']}.") for each in advice

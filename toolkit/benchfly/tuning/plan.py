@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from benchfly.benchmark.statistics import rounds_for
@@ -23,7 +23,8 @@ class Plan:
     trials: most of the search. minutes: budget, of which nothing is left to chance at the end. smallest: the least
     gain worth a change, as a share. tolerance: what anything that is no objective may lose. ceiling: p99 in ms that
     a store may not exceed, 0 for none; in a store that others use, exceeding it ends the study. in_use: others use
-    the store, so only what it takes while it runs is tried.
+    the store, so only what it takes while it runs is tried. workload, scale, generator and seconds: of each play;
+    nothing is decided by them here, but what was played otherwise is not comparable.
     """
 
     store: str
@@ -38,6 +39,10 @@ class Plan:
     tolerance: float = 0.05
     ceiling: float = 0.0
     in_use: bool = False
+    workload: Mapping[str, Any] = field(default_factory=dict)
+    scale: float = 1.0
+    generator: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -65,6 +70,12 @@ class Plan:
     def rounds_of_proof(self) -> int:
         """Enough for the clearest outcome to survive the correction for all that is compared."""
         return self.rounds or max(8, rounds_for(len(OBJECTIVES) * ATTEMPTS))
+
+
+def differences(begun: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """Names of what two plans, each as plain data, do not have in common; of facts, of each fact."""
+    one, other = ({**plan, **plan["facts"]} for plan in (begun, wanted))
+    return [key for key in other if key != "facts" and one.get(key) != other[key]]
 
 
 @dataclass(frozen=True)
@@ -109,7 +120,10 @@ def result(step: Mapping[str, Any]) -> Result:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the study came to. `kept.settings` is empty where nothing was proved; `aborted` says why it was ended."""
+    """What the study came to. `kept.settings` is empty where nothing was proved; `aborted` says why it was ended.
+
+    failed: candidates that could not be measured or did not count, and why.
+    """
 
     kept: Kept
     front: Sequence[tuple[Settings, Mapping[str, float]]] = ()
@@ -118,6 +132,7 @@ class Outcome:
     steps: int = 0
     seconds: float = 0.0
     findings: Sequence[rules.Finding] = ()
+    failed: Sequence[tuple[Settings, str]] = ()
     aborted: str = ""
 
     def as_dict(self) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from benchfly.benchmark.trials import Trial, with_twins
 from benchfly.errors import RefusedError, ResultsError
 from benchfly.tuning import rules
 from benchfly.tuning.objectives import OBJECTIVES, Measured, effects, gain
-from benchfly.tuning.plan import ATTEMPTS, Batch, Outcome, Plan, Result, Step
+from benchfly.tuning.plan import ATTEMPTS, Batch, Outcome, Plan, Result, Step, differences
 from benchfly.tuning.proof import Kept, Pair, Proof, Verdict, prove
 from benchfly.tuning.search import Search, Trials
 from benchfly.tuning.space import Settings
@@ -56,6 +56,7 @@ class Study:
         self._same_plan()
         self.findings = rules.find(self.plan.facts)
         self._spent, self._measured, self._tried_so_far, self._p99 = 0.0, 0, 0, 0.0
+        self._failed: list[tuple[Settings, str]] = []
         self._rate = plan.rate
         self._today: Measured | None = None
         self.outcome: Outcome | None = None
@@ -103,11 +104,10 @@ class Study:
         # What the server says of itself moves while nothing else does; the rules go by what it said at first.
         moving = {key: begun["facts"][key] for key in ("fragmentation", "evicted")}
         wanted["facts"] |= moving
-        differ = [key for key in wanted if wanted[key] != begun.get(key)]
-        if differ:
+        if differ := differences(begun, wanted):
             raise RefusedError(
-                f"{self.folder} has a study with another {', '.join(differ)}. Ask for the same to resume it, or remove "
-                "the folder to begin anew"
+                f"{self.folder} has a study that had another {', '.join(differ)} than is asked for now, so that it "
+                "cannot be gone on with. Give the same variables, or remove the folder to begin anew"
             )
         self.plan = replace(self.plan, facts=replace(self.plan.facts, **moving))
 
@@ -135,7 +135,8 @@ class Study:
             (self._differing(settings), dict(zip(self.plan.objectives, values, strict=True)))
             for settings, values in self._simplest(search.front() if search else ())
         ]
-        return Outcome(kept, front, today, self._tried_so_far, self._measured, round(self._spent, 1), self.findings)
+        spent, failed = round(self._spent, 1), list(self._failed)
+        return Outcome(kept, front, today, self._tried_so_far, self._measured, spent, self.findings, failed)
 
     def _searched(self, today: Measured) -> Conduct[Search | None]:
         choices = self.plan.choices
@@ -172,6 +173,7 @@ class Study:
             before = found[BASE].measured if BASE in found and not found[BASE].invalid else today
             after = found[OTHER].measured
             if before is None or after is None or found[OTHER].invalid:
+                self._failed += [(settings, "; ".join(found[OTHER].invalid))] if found[OTHER].invalid else []
                 return None
             gains.append([gain(metric, after, before) for metric in metrics])
             slower.append(after.ops_per_second < HOPELESS * before.ops_per_second)
