@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.benchfly.stores.plugins.filter import schedules
 from ansible_collections.benchfly.stores.plugins.module_utils.schedule_spec import KEYS, parse
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import SpecError
+from jinja2 import Template
 from rich.console import Console
 
 from benchfly.cli.plan import schedule_plan
@@ -21,6 +24,7 @@ from benchfly.schedule import settings
 
 GOOD = {"calendar": "Mon..Fri 02:30", "stores": ["reference", "shop-cache"]}
 SECRET = "slack://token-a/token-b"
+ROLE = Path(__file__).parents[2] / "roles/benchmark_schedule"
 
 
 def test_what_is_left_out_is_filled_in() -> None:
@@ -112,6 +116,17 @@ def test_without_a_control_host_there_is_nothing_to_install() -> None:
     fleet = load([str(Path(__file__).parents[1] / "data/playbooks/verbs/hosts.yml")])
     with pytest.raises(RefusedError, match="group `control`"):
         schedule_plan(fleet, [])
+
+
+@pytest.mark.parametrize("minutes", [0, 60.5, 24 * 60])
+def test_systemd_waits_for_as_long_as_a_run_may_wait_and_measure(minutes: float) -> None:
+    specs = schedules.schedule_specs({"one": {**GOOD, "wait_minutes": minutes}, "other": {**GOOD, "wait_minutes": 0}})
+    longest = yaml.safe_load((ROLE / "vars/main.yml").read_text())["_benchmark_schedule_wait_minutes"]
+    wait = Template(longest).render(benchmark_schedule_schedules=specs)
+    template = Template((ROLE / "templates/benchfly-schedule@.service.j2").read_text())
+    unit = template.render(_benchmark_schedule_wait_minutes=wait)
+    (found,) = re.findall(r"^TimeoutStartSec=(\d+)min$", unit, re.MULTILINE)
+    assert int(found) >= 3 * minutes + 12 * 60
 
 
 @pytest.fixture
