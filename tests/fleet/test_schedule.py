@@ -49,7 +49,8 @@ rows = sqlite3.connect("{HOME}/results.sqlite").execute("select started, finishe
 print(json.dumps(sorted(rows, reverse=True)[:2]))"""
 DATE_BACK = f"""import sqlite3
 with sqlite3.connect("{HOME}/results.sqlite") as connection:
-    connection.execute("update scheduled set started = strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now', '-3 days')")"""
+    then = "strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now', '-3 days')"
+    connection.execute(f"update scheduled set started = {{then}}, calendar = '02:30'")"""
 Converge = Callable[..., str]
 
 
@@ -192,6 +193,7 @@ def test_check_mode_says_what_a_run_then_does(host: Host, converge: Converge, be
     done = converge(often={"calendar": NEVER})
     assert changed(announced) == changed(done) != []
     assert SECRET not in announced + done
+    assert shown(host, "benchfly-schedule@often.service", "TimeoutStartUSec") == "15h", "3 * wait_minutes, and 12 h"
     again = converge(often={"calendar": NEVER})
     assert changed(again) == [] and "changed=0" in again
 

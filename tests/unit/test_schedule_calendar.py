@@ -25,6 +25,13 @@ def test_what_was_due_is_counted_in_the_calendars_own_zone() -> None:
 
 
 @needs_systemd
+def test_what_names_no_zone_is_counted_in_that_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    found = due("02:30", FRIDAY, FRIDAY + timedelta(days=2))
+    assert [f"{each:%a %H:%M}" for each in found] == ["Fri 21:00", "Sat 21:00"]
+
+
+@needs_systemd
 def test_summer_and_winter_are_the_zones() -> None:
     before = datetime(2026, 3, 27, 12, tzinfo=UTC)  # the clock of Berlin goes forward on the 29th
     found = due("02:30 Europe/Berlin", before, before + timedelta(days=4))

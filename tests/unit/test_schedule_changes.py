@@ -14,7 +14,7 @@ from tests.unit.test_results_benchmarks import HOST, home, measured
 from benchfly.cli.compare import judge
 from benchfly.results.history import Scheduled
 from benchfly.schedule import conditions
-from benchfly.schedule.changes import CONFIRMED, changes
+from benchfly.schedule.changes import CONFIRMED, Change, changes
 from benchfly.schedule.findings import (
     Code,
     Finding,
@@ -26,6 +26,7 @@ from benchfly.schedule.findings import (
     figures,
     missed,
     news,
+    rounds,
     series,
 )
 
@@ -45,16 +46,29 @@ def stepped(ratio: float, after: int, before: int = 40) -> list[float]:
     return values[:before] + [ratio * value for value in values[before:]]
 
 
+def around(values: Sequence[float], spread: float = 0.03) -> list[list[float]]:
+    """Nine rounds of each run, with its figure in the middle."""
+    chance, found = random.Random(7), []
+    for value in values:
+        off = [chance.lognormvariate(0, spread) for _ in range(4)]
+        found.append([value, *(value * each for each in off), *(value / each for each in off)])
+    return found
+
+
+def told(values: Sequence[float]) -> list[Change]:
+    return changes(values, around(values))
+
+
 def test_a_step_is_found_once_it_has_lasted_three_runs() -> None:
-    assert changes(stepped(0.9, CONFIRMED - 1)) == []
-    (change,) = changes(stepped(0.9, CONFIRMED))
+    assert told(stepped(0.9, CONFIRMED - 1)) == []
+    (change,) = told(stepped(0.9, CONFIRMED))
     assert change.index == 40 and change.ratio == pytest.approx(0.9, abs=0.03)
 
 
-def test_two_steps_are_two_changes() -> None:
+def test_two_steps_are_two_told() -> None:
     values = noise(60)
     levels = [1.0] * 20 + [0.8] * 20 + [1.0] * 20
-    found = changes([value * level for value, level in zip(values, levels, strict=True)])
+    found = told([value * level for value, level in zip(values, levels, strict=True)])
     assert [(one.index, round(one.ratio, 1)) for one in found] == [(20, 0.8), (40, 1.2)]
 
 
@@ -62,21 +76,34 @@ def test_two_steps_are_two_changes() -> None:
     "values", [[], [1.0], [1.0] * 60, [1.0, 2.0, 3.0], noise(60), [5000 * v for v in noise(60, 2)]]
 )
 def test_without_a_step_there_is_no_change(values: list[float]) -> None:
-    assert changes(values) == []
+    assert told(values) == []
 
 
 @pytest.mark.parametrize("place", [0, 17, 18, 58, 59])
 def test_runs_that_stand_alone_are_no_change(place: int) -> None:
     values = noise(60)
     values[place] *= 0.5
-    assert changes(values) == []
+    assert told(values) == []
 
 
 def test_a_step_is_found_beside_an_outlier_and_keeps_its_place() -> None:
     values = stepped(0.8, 10)
     values[12] *= 0.3
-    (change,) = changes(values)
+    (change,) = told(values)
     assert change.index == 40
+
+
+def test_a_step_is_found_however_near_its_runs_are_to_each_other() -> None:
+    """Two that are the same are no level of their own, to which the third does not belong."""
+    (change,) = told([*noise(40, spread=0.01), 1.097, 1.097, 1.112])
+    assert change.index == 40 and change.ratio == pytest.approx(1.1, abs=0.02)
+
+
+def test_runs_of_a_bad_hour_are_no_change() -> None:
+    """All three are far off, and on the same side, but their rounds are so by ten times as much, to either side."""
+    values = [*noise(40, spread=0.01), 1.11, 1.09, 1.12]
+    assert [change.index for change in told(values)] == [40]
+    assert changes(values, around(values[:40]) + around(values[40:], spread=0.4)) == []
 
 
 def history(values: Sequence[float], told: Sequence[Finding] = (), workload: str = "frappe-site") -> list[Scheduled]:
@@ -91,8 +118,9 @@ def history(values: Sequence[float], told: Sequence[Finding] = (), workload: str
             conditions={"hz of shop-cache": "10" if number < 40 else "500", "kernel of cache1": "6.1"},
             findings=facts([one for one in told if one.since == f"run{number:03}"]),
             figures={PLACE: value, ("shop-cache", "ops_per_second"): 5e4 * value},
+            rounds={PLACE: each},
         )
-        for number, value in enumerate(values)
+        for number, (value, each) in enumerate(zip(values, around(values), strict=True))
     ]
 
 
@@ -107,10 +135,11 @@ def test_a_regression_is_named_with_what_changed() -> None:
 
 def test_figures_that_change_together_are_one_finding_and_the_worst_of_them_names_it() -> None:
     runs = history(stepped(1.2, 6))
-    late = noise(46, seed=5)
+    late = [value * (1.5 if number > 40 else 1.0) for number, value in enumerate(noise(46, seed=5))]
+    p99 = (PLACE[0], "p99_ms")
     runs = [
-        replace(run, figures={**run.figures, (PLACE[0], "p99_ms"): late[number] * (1.5 if number > 40 else 1.0)})
-        for number, run in enumerate(runs)
+        replace(run, figures={**run.figures, p99: value}, rounds={**run.rounds, p99: each})
+        for run, value, each in zip(runs, late, around(late), strict=True)
     ]
     (finding,) = changed(runs)
     assert finding.kind is Kind.REGRESSION and finding.since == "run041"
@@ -152,7 +181,9 @@ def test_ratios_are_judged_where_there_are_any_else_each_store_alone() -> None:
 
 def test_figures_are_those_of_the_benchmark() -> None:
     benchmark = measured()
-    found = figures(benchmark, judge(benchmark))
+    each = rounds(benchmark, judge(benchmark))
+    found = figures(each)
+    assert {len(values) for (store, _), values in each.items() if store == "shop-cache"} == {10}
     assert found["shop-cache against shop-cache-old", "ops_per_second"] == pytest.approx(1.24, abs=0.05)
     assert found["shop-cache-old", "ops_per_second"] > 30_000
     assert len(found) == 12
@@ -165,7 +196,7 @@ def test_processor_time_is_told_for_an_operation() -> None:
         for trial in benchmark.trials
         if trial.measurement
     )
-    found = figures(replace(benchmark, trials=trials), judge(benchmark))
+    found = figures(rounds(replace(benchmark, trials=trials), judge(benchmark)))
     assert found["shop-cache", "cpu_us"] == pytest.approx(12)
     assert found["shop-cache against shop-cache-old", "cpu_us"] == pytest.approx(1.2)
 

@@ -223,6 +223,17 @@ def test_a_run_that_was_killed_is_told_by_the_next(nightly: settings.Settings, h
     assert run(nightly)["findings"] == [], "it is told once"
 
 
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+@pytest.mark.parametrize(("calendar", "kinds"), [("02:30", ["missed"]), ("hourly", [])])
+def test_what_never_began_is_told_but_not_by_a_calendar_that_came_later(
+    nightly: settings.Settings, calendar: str, kinds: list[str]
+) -> None:
+    before = history.Scheduled("run0", "nightly", datetime.now(UTC) - timedelta(days=3), Outcome.MEASURED)
+    history.keep(replace(before, calendar="02:30"))
+    assert [one["kind"] for one in run(nightly, calendar=calendar)["findings"]] == kinds
+    assert history.runs("nightly")[-1].calendar == calendar
+
+
 def test_folders_that_somebody_removed_are_no_reason_to_stop(nightly: settings.Settings) -> None:
     ended, killed = (Run.create("schedule", {"schedule": "nightly"}) for _ in range(2))
     ended.finish({"status": "ok"})

@@ -56,7 +56,8 @@ def run(settings: Settings, benchmark: Verb, output: Output) -> dict[str, Any]:
     """Run a schedule once; what it came to, as JSON has it. Raises BenchflyError for nothing but a lost record."""
     os.environ["BENCHFLY_HOME"] = settings.home
     schedule, attempt, now = settings.schedule, Attempt(), datetime.now(UTC)
-    noted = {VERB: schedule.name, "inventory": [settings.inventory], "stores": list(schedule.stores)}
+    told = {"calendar": schedule.calendar, "inventory": [settings.inventory], "stores": list(schedule.stores)}
+    noted = {VERB: schedule.name, **told}
     try:
         with locked(
             [f"{VERB}-{schedule.name}"], f"`benchfly schedule run {schedule.name}`", schedule.wait_minutes * 60
@@ -85,9 +86,11 @@ def _left_behind(settings: Settings, now: datetime) -> Iterator[Finding]:
         )
         yield Finding(Kind.FAILED, text)
         run.finish({"status": "failed", "message": text})
-        kept.keep(kept.Scheduled(record.id, name, record.started, Outcome.FAILED))
+        calendar_then = str(run.inputs.get("calendar", ""))
+        kept.keep(kept.Scheduled(record.id, name, record.started, Outcome.FAILED, calendar=calendar_then))
     past = kept.runs(name)
-    if past:
+    # By another calendar other moments were due, and nobody noted since when this one holds.
+    if past and past[-1].calendar == settings.schedule.calendar:
         yield from findings.missed(calendar.due(settings.schedule.calendar, past[-1].started, now))
 
 
@@ -158,7 +161,7 @@ def _variables(settings: Settings) -> dict[str, Any]:
 def _close(settings: Settings, this: Run, attempt: Attempt, started: datetime) -> dict[str, Any]:
     """Record it, compare it with history, prune, and tell; a fault in one of these keeps no other from being done."""
     name = settings.schedule.name
-    record = kept.Scheduled(this.id, name, started, attempt.outcome)
+    record = kept.Scheduled(this.id, name, started, attempt.outcome, calendar=settings.schedule.calendar)
     if attempt.outcome is Outcome.MEASURED and attempt.benchmark:
         with _caught(attempt):
             record = _measured(record, settings, attempt.benchmark)
@@ -197,12 +200,14 @@ def _measured(record: kept.Scheduled, settings: Settings, run: Run) -> kept.Sche
     measured = compare.load(run)
     load = environment.load(measured)
     same = ("workload", "scale", "loop", "rate", "objective")
+    rounds = findings.rounds(measured, compare.judge(measured))
     return replace(
         record,
         benchmark=run.id,
         workload=json.dumps({key: load[key] for key in same if key in load}, sort_keys=True),
         conditions=conditions.conditions(measured, Path(settings.inventory)),
-        figures=findings.figures(measured, compare.judge(measured)),
+        figures=findings.figures(rounds),
+        rounds=rounds,
     )
 
 

@@ -120,6 +120,8 @@ _MIGRATIONS = (
         PRIMARY KEY (run, store, metric)
     ) WITHOUT ROWID
     """,
+    "ALTER TABLE scheduled ADD COLUMN calendar TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE figures ADD COLUMN rounds TEXT NOT NULL DEFAULT '[]'",
 )
 
 

@@ -3,6 +3,11 @@
 Found by Apache Otava: it splits the history where its parts differ most (E-divisive, Matteson and James,
 arXiv:1306.4933), and keeps what a t-test still tells apart (Fleming et al., *Hunter: Using Change Point Detection to
 Hunt for Performance Regressions*, ICPE 2023). It does so with logarithms, so that half and twice weigh the same.
+
+That test takes the spread of runs for the same all the time. On a host whose neighbours come and go it is not: three
+runs in a bad hour may by chance be off on the same side, and far. Their own rounds differ as much then. So it is a
+change only if the rounds of both levels are told apart as well, by their ranks (Mann and Whitney 1947), which a few of
+them cannot move far.
 """
 
 from __future__ import annotations
@@ -10,8 +15,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from statistics import median
+from itertools import chain, pairwise
+from statistics import fmean, median
 
 from benchfly.errors import RefusedError
 
@@ -31,31 +36,42 @@ class Change:
 
     index: int
     ratio: float
-    p: float
 
 
-def changes(values: Sequence[float]) -> list[Change]:
-    """The changes of a figure, oldest first; all values are above 0. Raises RefusedError without Apache Otava."""
+def changes(values: Sequence[float], rounds: Sequence[Sequence[float]]) -> list[Change]:
+    """The changes of a figure, oldest first. Raises RefusedError without Apache Otava.
+
+    values: one of each run, all above 0. rounds: what each is the middle of.
+    """
     first = max(0, len(values) - _MOST)
-    places = list(range(first, len(values)))
+    places, whole = list(range(first, len(values))), list(rounds[first:])
     logs = _calmed([math.log(value) for value in values[first:]])
     while True:
-        found = _split(logs)
-        short = next(_outliers([0, *(one.index for one in found), len(logs)]), None)
+        found = _told_apart(_split(logs), whole)
+        edges = [0, *found, len(logs)]
+        short = next(_outliers(edges), None)
         if short is None:
-            return [Change(places[one.index], one.ratio, one.p) for one in found if one.index + CONFIRMED <= len(logs)]
-        del logs[short], places[short]
+            break
+        del logs[short], places[short], whole[short]
+    levels = [fmean(logs[begin:end]) for begin, end in pairwise(edges) if begin < end]
+    ratios = [math.exp(after - before) for before, after in pairwise(levels)]
+    return [
+        Change(places[index], ratio)
+        for index, ratio in zip(found, ratios, strict=True)
+        if index + CONFIRMED <= len(logs)
+    ]
 
 
 def _calmed(logs: list[float]) -> list[float]:
     """Runs far from their neighbours as the middle of these: one would hide every change from a test of means.
 
-    A level of CONFIRMED runs is the middle of its neighbours, and stays.
+    A level of CONFIRMED runs is the middle of its neighbours, and stays. So do all where most are the same, such as
+    latencies of few steps of the generator's resolution: none of these is far.
     """
     around = [median(logs[max(0, place - 2) : place + 3]) for place in range(len(logs))]
     apart = [abs(value - middle) for value, middle in zip(logs, around, strict=True)]
     far = _FAR * sorted(apart)[len(apart) * 4 // 5] if apart else 0.0
-    return [middle if far < off else value for value, middle, off in zip(logs, around, apart, strict=True)]
+    return [middle if 0 < far < off else value for value, middle, off in zip(logs, around, apart, strict=True)]
 
 
 def _outliers(edges: Sequence[int]) -> Iterator[slice]:
@@ -65,7 +81,8 @@ def _outliers(edges: Sequence[int]) -> Iterator[slice]:
             yield slice(begin, end)
 
 
-def _split(logs: Sequence[float]) -> list[Change]:
+def _split(logs: Sequence[float]) -> list[int]:
+    """Where levels begin, but for the first."""
     if len(logs) < 2 * CONFIRMED:
         return []
     try:
@@ -73,7 +90,18 @@ def _split(logs: Sequence[float]) -> list[Change]:
     except ImportError as error:
         raise RefusedError("Change points need Apache Otava: pip install 'benchfly[schedule]'") from error
     found, _ = compute_change_points(list(logs), window_len=_WINDOW, max_pvalue=ERROR_RATE)
-    return [
-        Change(one.index, math.exp(float(one.stats.mean_2 - one.stats.mean_1)), float(one.stats.pvalue))
-        for one in found
-    ]
+    return [int(one.index) for one in found]
+
+
+def _told_apart(found: list[int], rounds: Sequence[Sequence[float]]) -> list[int]:
+    """Those of them where the rounds before and after differ; what does so least is dropped first."""
+    from scipy.stats import mannwhitneyu  # type: ignore[import-untyped]
+
+    while found:
+        levels = [list(chain.from_iterable(rounds[begin:end])) for begin, end in pairwise([0, *found, len(rounds)])]
+        doubts = [float(mannwhitneyu(before, after).pvalue) for before, after in pairwise(levels)]
+        worst = max(doubts)
+        if worst <= ERROR_RATE:
+            break
+        found = [index for index, doubt in zip(found, doubts, strict=True) if doubt < worst]
+    return found

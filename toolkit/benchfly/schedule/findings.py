@@ -10,8 +10,9 @@ from statistics import fmean, median
 from typing import Any
 
 from benchfly.benchmark import CAPACITY, METRICS, Benchmark, Comparison, Metric
+from benchfly.benchmark.comparison import by_round
 from benchfly.errors import RunFailedError
-from benchfly.results.history import Scheduled
+from benchfly.results.history import Figures, Rounds, Scheduled
 from benchfly.schedule.changes import CONFIRMED, changes
 from benchfly.schedule.conditions import differences
 
@@ -88,26 +89,31 @@ class Finding:
         return {**asdict(self), "text": self.text}
 
 
-def figures(benchmark: Benchmark, comparison: Comparison) -> dict[tuple[str, str], float]:
-    """The figures of a run by (store, metric): each store's own, and the ratio of each to the first of several.
+def rounds(benchmark: Benchmark, comparison: Comparison) -> Rounds:
+    """What a run showed in each round, by (store, metric): each store's own, and the ratio of each to the first of
+    several.
 
-    Medians over rounds. What is 0 (a latency below the generator's resolution) is left out, and so is the processor
-    time in a search for a capacity, whose trials were at any rate.
+    What is 0 (a latency below the generator's resolution) in the middle is left out, and so is the processor time in a
+    search for a capacity, whose trials were at any rate.
     """
-    found: dict[tuple[str, str], float] = {}
+    found: dict[tuple[str, str], list[float]] = {}
     for row in comparison.rows:
-        if row.spread:
-            found[row.store, row.metric.field] = row.spread.median
-        if row.ratio and row.ratio.rounds:
-            found[row.store + AGAINST + comparison.baseline, row.metric.field] = median(row.ratio.rounds)
+        found[row.store, row.metric.field] = list(by_round(benchmark.trials, row.store, row.metric).values())
+        if row.ratio:
+            found[row.store + AGAINST + comparison.baseline, row.metric.field] = list(row.ratio.rounds)
     servers = () if comparison.rows[0].metric is CAPACITY else benchmark.stores
     used = {server.name: _cpu(benchmark, server.name) for server in servers}
-    for store, rounds in used.items():
-        pairs = [(value, used[comparison.baseline].get(number)) for number, value in rounds.items()]
-        ratios = [value / other for value, other in pairs if other] if store != comparison.baseline else []
-        found |= {(store, CPU.field): median(rounds.values())} if rounds else {}
-        found |= {(store + AGAINST + comparison.baseline, CPU.field): median(ratios)} if ratios else {}
-    return {place: value for place, value in found.items() if value > 0}
+    for store, by_number in used.items():
+        pairs = [(value, used[comparison.baseline].get(number)) for number, value in by_number.items()]
+        found[store, CPU.field] = list(by_number.values())
+        if store != comparison.baseline:
+            found[store + AGAINST + comparison.baseline, CPU.field] = [value / other for value, other in pairs if other]
+    return {place: values for place, values in found.items() if values and median(values) > 0}
+
+
+def figures(rounds: Rounds) -> Figures:
+    """The figures of a run: medians over its rounds."""
+    return {place: median(values) for place, values in rounds.items()}
 
 
 def _cpu(benchmark: Benchmark, store: str) -> dict[tuple[int, int, float], float]:
@@ -140,7 +146,7 @@ def steps(runs: Sequence[Scheduled]) -> list[Step]:
     found = [
         Step(store, _metric(field), order[points[change.index][0].run], change.ratio)
         for (store, field), points in series(runs).items()
-        for change in changes([value for _, value in points])
+        for change in changes([value for _, value in points], [_rounds(run, (store, field)) for run, _ in points])
     ]
     return sorted(found, key=lambda step: (step.run, FIGURES.index(step.metric)))
 
@@ -192,6 +198,11 @@ def code(outcome: Outcome, findings: Sequence[Finding]) -> Code:
 def facts(findings: Sequence[Finding]) -> Sequence[Mapping[str, Any]]:
     """As they are kept."""
     return [each.data for each in findings]
+
+
+def _rounds(run: Scheduled, place: tuple[str, str]) -> Sequence[float]:
+    """What a figure is the middle of; the figure itself where nobody kept that."""
+    return run.rounds.get(place) or [run.figures[place]]
 
 
 def _metric(field: str) -> Metric:
