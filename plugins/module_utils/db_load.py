@@ -73,18 +73,18 @@ class Round:
     def __init__(self, site: Site, database: Database, given: dict[str, Any]) -> None:
         """Raises BenchError and StoreError for what cannot be measured."""
         self.site, self.database, self.given = site, database, given
-        own = str(site.config.get(CACHE_KEY, ""))
-        stores = given["stores"] or {redact(own): own}
-        self.caches = [Cache(name, url, same_store(url, own), connect(url)) for name, url in stores.items()]
         if len(given["paths"]) > MOST_PATHS:
             raise BenchError(f"these are {len(given['paths'])} requests; {MOST_PATHS} are the most")
+        own = str(site.config.get(CACHE_KEY, ""))
+        stores = given["stores"] or {redact(own): own}
+        others = not all(same_store(url, own) for url in stores.values())
         version = site.bench.version_of("frappe")
-        told = NONE in given["states"] or not all(cache.own for cache in self.caches)
-        if told and int(version.partition(".")[0] or 0) < _OVERRIDES:
+        if (others or NONE in given["states"]) and int(version.partition(".")[0] or 0) < _OVERRIDES:
             raise BenchError(
                 f"Frappe {version} takes its cache from its configuration alone. Measure that, in the states warm and "
                 "cold"
             )
+        self.caches = [Cache(name, url, same_store(url, own), connect(url)) for name, url in stores.items()]
         for cache in self.caches:
             if not cache.own and not cache.client.exists(self._mark) and next(cache.keys(site), None) is not None:
                 raise BenchError(

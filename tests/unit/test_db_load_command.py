@@ -11,15 +11,17 @@ from typing import Any
 
 import pytest
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import Bench, BenchError
-from ansible_collections.benchfly.stores.plugins.module_utils.db_load import Site
+from ansible_collections.benchfly.stores.plugins.module_utils.db_load import Round, Site
 
 from benchfly import cli
 from benchfly.benchmark.db_load import DatabaseLoad
 from benchfly.playbook import runner
+from benchfly.results import Run
 
 ROOT = Path(__file__).parents[2]
 PLAYBOOKS = ROOT / "tests/data/playbooks/verbs"
 PAGE = (ROOT / "docs/db-load.md").read_text()
+TOLD = {"bench": "shop", "site": "erp.example.com", "frappe": "15.51.1", "database": "10.11.6-MariaDB"}
 COMMANDS = re.findall(r"^\$ benchfly (.*)$", PAGE, re.MULTILINE)
 
 
@@ -94,13 +96,42 @@ GIVEN = ("db-load", "-i", str(PLAYBOOKS / "hosts.yml"))
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_commands_of_the_page_are_taken(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """With a playbook that counts nothing: what the real one does is tested on a bench."""
-    words = [{"inventories/mine": GIVEN[2]}.get(word, word) for word in shlex.split(command)]
-    code, said = run(capsys, *words, "--yes")
-    assert code == 0 and ("is cleared once a round" in said) == ("none" not in words)
+    names = {"inventories/mine": GIVEN[2]}
+    if command.startswith("compare"):
+        names |= {"BEFORE": kept("old-cache", 10), "AFTER": kept("new-cache", 10)}
+    words = [names.get(word, word) for word in shlex.split(command)]
+    code, said = run(capsys, *words, *(["--yes"] if words[0] == "db-load" else []))
+    assert code == 0 and ("is cleared once a round" in said) == ("none" not in words and words[0] == "db-load")
 
 
 def test_there_are_as_many_as_the_page_shows() -> None:
-    assert len(COMMANDS) == 4
+    assert len(COMMANDS) == 5
+
+
+def kept(cache: str, statements: int, **changes: Any) -> str:
+    """The id of a run that counted so much, warm, for each of two requests."""
+    found = [one_pass(number, cache, "warm", {"/ping": statements, "/login": statements}) for number in range(1, 9)]
+    made = Run.create("db-load", {})
+    made.finish({"status": "ok", "data": {"db_load": {**TOLD, "caches": [cache], "passes": found, **changes}}})
+    return made.id
+
+
+def test_runs_before_and_after_a_move_are_compared_unless_they_counted_something_else(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before, after = kept("10.0.0.9:13000", 10), kept("10.0.0.9:13000", 13)
+    code, said = run(capsys, "compare", before, after)
+    against = f"10.0.0.9:13000 in {after[-4:]} against 10.0.0.9:13000 in {before[-4:]}"
+    assert code == 0 and f"{against}, warm: +3.0 (3.0 to 3.0) statements per request, more." in said
+    other = kept("10.0.0.9:13000", 10, site="crm.example.com")
+    code, said = run(capsys, "compare", before, other)
+    assert code == 3 and "site erp.example.com in one and crm.example.com in another" in said
+    code, said = run(capsys, "compare", before, other, "--force", "--json")
+    data = json.loads(said)
+    assert code == 0 and data["mark"].startswith("Not counted alike: site erp.example.com")
+    assert data["figures"]["differences"][0]["verdict"] == "no difference claimed"
+    code, said = run(capsys, "compare", before, kept("10.0.0.9:13000", 10, passes=[]))
+    assert code == 6 and "counted nothing" in said
 
 
 def test_it_asks_before_a_cache_is_cleared_and_not_when_none_is(capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,8 +153,7 @@ def test_one_bench_is_measured_and_states_have_their_names(capsys: pytest.Captur
 def test_figures_are_told_as_json_and_shown_again_by_results(capsys: pytest.CaptureFixture[str]) -> None:
     found = passes(8, lambda number: -5)
     found[0] = one_pass(1, "old", "warm", {"/ping": 9999, "/login": 9999}, "others send about 99 of the 19998")
-    told = {"bench": "shop", "site": "erp.example.com", "frappe": "15.51.1", "database": "10.11.6-MariaDB"}
-    given = json.dumps({"told": {**told, "caches": ["old", "new"], "passes": found}})
+    given = json.dumps({"told": {**TOLD, "caches": ["old", "new"], "passes": found}})
     code, said = run(capsys, *GIVEN, "--bench", "shop", "--yes", "--json", "-e", given)
     data = json.loads(said)
     assert code == 0 and data["figures"]["differences"][0]["verdict"] == "fewer"
@@ -157,3 +187,16 @@ def test_the_site_is_the_one_that_is_named_or_the_default_or_the_only_one(tmp_pa
         Site.find(bench, "c")
     common.write_text('{"default_site": "a.example.com"}')
     assert Site.find(bench, "").name == "a.example.com"
+
+
+def test_frappe_14_takes_its_cache_from_its_configuration_alone(tmp_path: Path) -> None:
+    (tmp_path / "apps/frappe/frappe").mkdir(parents=True)
+    (tmp_path / "apps/frappe/frappe/__init__.py").write_text('__version__ = "14.92.1"\n')
+    site = Site(Bench(tmp_path), "erp.example.com", {"db_name": "_1", "redis_cache": "redis://h:13000"})
+    given: dict[str, Any] = {"paths": ["/login"], "states": ["warm", "none"], "stores": {}}
+    others = {**given, "states": ["warm"], "stores": {"spare": "redis://h:14000"}}
+    for each in (given, others):
+        with pytest.raises(BenchError, match=r"Frappe 14\.92\.1 takes its cache from its configuration alone"):
+            Round(site, None, each)  # type: ignore[arg-type]
+    with pytest.raises(BenchError, match="these are 101 requests; 100 are the most"):
+        Round(site, None, {**given, "paths": ["/login"] * 101})  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from benchfly.benchmark import CAPACITY, Benchmark, Comparison, compare, environment
+from benchfly.cli import db_load
 from benchfly.cli.help import examples
 from benchfly.cli.options import JsonOption
 from benchfly.cli.output import Output
@@ -23,6 +24,7 @@ BENCHMARK = "benchmark.json"
 _EPILOG = examples(
     ("benchfly compare 3f2a", "judge the benchmark whose id ends so again"),
     ("benchfly compare 3f2a 91c0", "the rounds of two benchmarks of the same stores together"),
+    ("benchfly compare 77d1 0ae5", "where these are of db-load, statements before a move and after it"),
 )
 
 
@@ -38,11 +40,15 @@ def command(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare stores by all rounds of the given benchmarks.
+    """Compare stores by all rounds of the given benchmarks, or by the statements that runs of db-load counted.
 
     Refused where hosts, load or stores were not the same.
     """
-    ids = [find(run).id for run in runs]
+    found = [find(run) for run in runs]
+    ids = [record.id for record in found]
+    if all(record.verb == "db-load" for record in found):
+        db_load.compare([Run.open(run_id) for run_id in ids], force, Output(as_json))
+        return
     measured = [load(Run.open(run_id)) for run_id in ids]
     comparison = together(measured, force)
     rows = [asdict(row) for row in benchmarks.comparison_rows("+".join(ids), measured[0], comparison)]

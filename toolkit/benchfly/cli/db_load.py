@@ -16,10 +16,11 @@ from benchfly.cli.locks import locked
 from benchfly.cli.options import BenchOption, Options, with_common
 from benchfly.cli.output import Output
 from benchfly.cli.run import Verb, chosen, confirm, execute
-from benchfly.errors import RefusedError
+from benchfly.errors import RefusedError, ResultsError
 from benchfly.fleet.model import Bench
 from benchfly.fleet.table import plain_table
 from benchfly.playbook.progress import progress
+from benchfly.results import Run
 
 DATA = "db_load"  # what the playbook hands over
 
@@ -102,24 +103,69 @@ def run_db_load(verb: Verb, options: Options) -> None:
     if done.code:
         output.complain(done.message)
         raise typer.Exit(done.code)
-    if kept := kept_in_bucket(done.run):
+    if not options.check and (kept := kept_in_bucket(done.run)):
         output.console.print(kept, markup=False)
+
+
+def compare(runs: Sequence[Run], force: bool, output: Output) -> None:
+    """Hold stores of several runs side by side, as before and after a move.
+
+    Raises ResultsError for a run without figures, and RefusedError where they did not count the same, unless forced.
+    """
+    told = [((run.outcome or {}).get("data") or {}).get(DATA) or {} for run in runs]
+    for run, each in zip(runs, told, strict=True):
+        if not each.get("passes"):
+            raise ResultsError(f"{run.id} counted nothing: it was refused, cut short, or run with --check")
+    found = [_conditions(each) for each in told]
+    apart = [
+        f"{name} {found[0][name]} in one and {value} in another"
+        for one in found
+        for name, value in one.items()
+        if value != found[0][name]
+    ]
+    if apart and not force:
+        raise RefusedError(
+            f"These runs did not count the same: {'; '.join(apart)}. Count the same again, or mark the outcome with "
+            "--force."
+        )
+    stores = [
+        (f"{cache} in {run.id[-4:]}", [one for one in each["passes"] if one["cache"] == cache])
+        for run, each in zip(runs, told, strict=True)
+        for cache in each["caches"]
+    ]
+    passes = [{**one, "cache": name} for name, played in stores for one in played]
+    load = DatabaseLoad.of(passes, [name for name, _ in stores])
+    mark = f"Not counted alike: {'; '.join(apart)}." if apart else ""
+    data = {"status": "ok", "exit_code": 0, "runs": [run.id for run in runs], "mark": mark, "figures": asdict(load)}
+    heading = f"{_which(told[0])}. The runs were one after the other: what else changed meanwhile shows, too. {mark}"
+    output.result(data, Group(Text(heading.strip()), "", *_tables(load)))
 
 
 def shown(told: Mapping[str, Any]) -> RenderableType:
     """What the playbook handed over, as tables; nothing in check mode."""
     load = DatabaseLoad.told(told)
-    if load is None:
-        return ""
-    which = f"{told['site']} of {told['bench']}, Frappe {told['frappe']}, MariaDB {told['database']}"
-    parts: list[RenderableType] = [Text(f"{which}: statements per request."), "", _whole(load.figures), ""]
-    parts += [_by_path(load.figures), ""]
+    return Group(Text(f"{_which(told)}."), "", *_tables(load)) if load else ""
+
+
+def _which(told: Mapping[str, Any]) -> str:
+    where = f"{told['site']} of {told['bench']}, Frappe {told['frappe']}, MariaDB {told['database']}"
+    return f"{where}: statements per request"
+
+
+def _conditions(told: Mapping[str, Any]) -> dict[str, str]:
+    """What must be the same where runs are held side by side."""
+    requests = ", ".join(request["path"] for request in told["passes"][0]["requests"])
+    return {"site": told["site"], "Frappe": told["frappe"], "MariaDB": told["database"], "requests": requests}
+
+
+def _tables(load: DatabaseLoad) -> list[RenderableType]:
+    parts: list[RenderableType] = [_whole(load.figures), "", _by_path(load.figures), ""]
     parts += [Text(line) for line in (*map(_saved, load.savings), *map(_apart, load.differences))]
     parts += [
         Text(f"Spoilt: round {each['round']}, {each['cache']} {each['state']}: {each['spoilt']}.")
         for each in load.spoilt
     ]
-    return Group(*parts)
+    return parts
 
 
 def _plan(bench: Bench, site: str) -> RenderableType:
