@@ -96,7 +96,10 @@ class Database:
         try:
             return ask()
         except driver.Error as error:
-            raise BenchError(f"the MariaDB of site {self._site} refuses or does not answer: {error}") from error
+            raise BenchError(
+                f"the MariaDB of site {self._site} refuses or does not answer: {error}. Its address, user and password "
+                f"are those of sites/{self._site}/site_config.json"
+            ) from error
 
 
 def _options(config: dict[str, Any]) -> dict[str, Any]:

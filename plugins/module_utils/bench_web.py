@@ -20,6 +20,23 @@ _START_SECONDS = 90
 _REQUEST_SECONDS = 120  # what bench's own configuration gives a request
 
 
+def refuse_other_users(bench: Path) -> None:
+    """Raises BenchError unless we are who the bench belongs to, or root, who can act as that user.
+
+    What anybody else's Frappe writes into the bench's logs, the bench's own could not write to any more.
+    """
+    owner = (bench / "sites").stat().st_uid
+    if os.geteuid() not in (0, owner):
+        raise BenchError(f"{bench} belongs to {_name(owner)}: have Ansible log in as that user, or become it or root")
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
 class Web:
     """One gunicorn with one worker for a site, on a unix socket in a folder of its own, for the time of a block.
 
@@ -45,7 +62,7 @@ class Web:
                 self._process = subprocess.Popen(
                     [*dying, *program],
                     cwd=self._bench / "sites",
-                    env=self._environment(owner),
+                    env=self._environment(),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -98,15 +115,14 @@ class Web:
         lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         raise BenchError(f"a web process of {self._bench} does not come up: {said}; {'; '.join(lines[-3:])}")
 
-    def _environment(self, owner: os.stat_result) -> dict[str, str]:
-        """By its environment, not its command line: the store's URL may have a password in it."""
+    def _environment(self) -> dict[str, str]:
+        """The store's URL may have a password in it, so it is not in the command line. HOME may be root's."""
         chosen = {"FRAPPE_REDIS_CACHE": self._redis_cache} if self._redis_cache else {}
-        home = {"HOME": pwd.getpwuid(owner.st_uid).pw_dir} if os.geteuid() != owner.st_uid else {}
-        return {**os.environ, **home, **chosen}
+        return {**{name: value for name, value in os.environ.items() if name != "HOME"}, **chosen}
 
     def _as_owner(self, owner: os.stat_result) -> dict[str, Any]:
-        """Never as root: what root's Frappe writes into the bench's logs, the bench's own cannot write to any more."""
-        if os.geteuid() != 0 or owner.st_uid == 0:
+        """As root, to act as that user."""
+        if owner.st_uid == os.geteuid():
             return {}
         os.chown(self._folder, owner.st_uid, owner.st_gid)
         return {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}

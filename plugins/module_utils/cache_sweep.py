@@ -86,6 +86,12 @@ class CacheSweep:
 
     def start_cold(self) -> set[bytes]:
         """Remove from the target what the bench had cached there; return the lists that a killed sweep has marked."""
+        aside = self.clear()
+        self.swept.cold += self.target.unlink(_SHARED)
+        return aside
+
+    def clear(self) -> set[bytes]:
+        """The same of the sites alone, without what all of the bench's share."""
         aside: set[bytes] = set()
 
         def stale() -> Iterable[bytes]:
@@ -98,7 +104,6 @@ class CacheSweep:
 
         for chunk in chunks(stale()):
             self.swept.cold += self.target.unlink(*chunk)
-        self.swept.cold += self.target.unlink(_SHARED)
         return aside
 
     def _move_list(self, key: bytes, side: str) -> None:

@@ -18,7 +18,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
     redact,
     same_store,
 )
-from ansible_collections.benchfly.stores.plugins.module_utils.bench_web import Web
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_web import Web, refuse_other_users
 from ansible_collections.benchfly.stores.plugins.module_utils.cache_sweep import CacheSweep
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import connect
 
@@ -73,6 +73,7 @@ class Round:
     def __init__(self, site: Site, database: Database, given: dict[str, Any]) -> None:
         """Raises BenchError and StoreError for what cannot be measured."""
         self.site, self.database, self.given = site, database, given
+        refuse_other_users(site.bench.path)
         if len(given["paths"]) > MOST_PATHS:
             raise BenchError(f"these are {len(given['paths'])} requests; {MOST_PATHS} are the most")
         own = str(site.config.get(CACHE_KEY, ""))
@@ -128,7 +129,7 @@ class Round:
             self._warm_up(web, cache)
             if state == COLD:
                 persistent = self.site.bench.persistent_cache_keys()
-                CacheSweep(cache.client, cache.client, [self.site.database], persistent).start_cold()
+                CacheSweep(cache.client, cache.client, [self.site.database], persistent).clear()
             others = self._others()
             requests, seconds = self._play(web)
         return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import Bench, BenchError
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_web import refuse_other_users
 from ansible_collections.benchfly.stores.plugins.module_utils.db_load import Round, Site
 
 from benchfly import cli
@@ -101,7 +103,7 @@ def test_the_commands_of_the_page_are_taken(command: str, capsys: pytest.Capture
         names |= {"BEFORE": kept("old-cache", 10), "AFTER": kept("new-cache", 10)}
     words = [names.get(word, word) for word in shlex.split(command)]
     code, said = run(capsys, *words, *(["--yes"] if words[0] == "db-load" else []))
-    assert code == 0 and ("is cleared once a round" in said) == ("none" not in words and words[0] == "db-load")
+    assert code == 0 and ("Once a round " in said) == ("none" not in words and words[0] == "db-load")
 
 
 def test_there_are_as_many_as_the_page_shows() -> None:
@@ -138,9 +140,11 @@ def test_it_asks_before_a_cache_is_cleared_and_not_when_none_is(capsys: pytest.C
     for state in ((), ("--state", "cold")):
         code, said = run(capsys, *GIVEN, "--bench", "shop", "--site", "erp.example.com", *state)
         assert code == 3 and "Repeat it with --yes" in said
-        assert "On web the cache of erp.example.com of shop is cleared once a round" in said
+        assert "Once a round the cache of erp.example.com of shop is cleared" in said
+    code, said = run(capsys, *GIVEN, "--bench", "shop", "--store", "shop-cache", "--store", "spare-cache")
+    assert code == 3 and "the default site of shop cached in shop-cache and spare-cache is removed. Where one" in said
     code, said = run(capsys, *GIVEN, "--bench", "shop", "--state", "warm", "--state", "none")
-    assert code == 0 and "cleared" not in said
+    assert code == 0 and "Once a round" not in said
 
 
 def test_one_bench_is_measured_and_states_have_their_names(capsys: pytest.CaptureFixture[str]) -> None:
@@ -191,6 +195,7 @@ def test_the_site_is_the_one_that_is_named_or_the_default_or_the_only_one(tmp_pa
 
 def test_frappe_14_takes_its_cache_from_its_configuration_alone(tmp_path: Path) -> None:
     (tmp_path / "apps/frappe/frappe").mkdir(parents=True)
+    (tmp_path / "sites").mkdir()
     (tmp_path / "apps/frappe/frappe/__init__.py").write_text('__version__ = "14.92.1"\n')
     site = Site(Bench(tmp_path), "erp.example.com", {"db_name": "_1", "redis_cache": "redis://h:13000"})
     given: dict[str, Any] = {"paths": ["/login"], "states": ["warm", "none"], "stores": {}}
@@ -200,3 +205,15 @@ def test_frappe_14_takes_its_cache_from_its_configuration_alone(tmp_path: Path) 
             Round(site, None, each)  # type: ignore[arg-type]
     with pytest.raises(BenchError, match="these are 101 requests; 100 are the most"):
         Round(site, None, {**given, "paths": ["/login"] * 101})  # type: ignore[arg-type]
+
+
+def test_nobody_but_the_benchs_user_and_root_may_write_its_logs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sites").mkdir()
+    refuse_other_users(tmp_path)
+    os.chown(tmp_path / "sites", 54321, -1) if os.geteuid() == 0 else pytest.skip("only root gives files away")
+    refuse_other_users(tmp_path)  # root acts as that user
+    monkeypatch.setattr(os, "geteuid", lambda: 54322)
+    with pytest.raises(BenchError, match="belongs to user 54321: have Ansible log in as that user"):
+        refuse_other_users(tmp_path)

@@ -25,7 +25,10 @@ from benchfly.results import Run
 DATA = "db_load"  # what the playbook hands over
 
 SiteOption = Annotated[
-    str, typer.Option("--site", metavar="NAME", help="By default the bench's default site, or its only one.")
+    str,
+    typer.Option(
+        "--site", metavar="NAME", help="By default the bench's default site, or its only one.", show_default=False
+    ),
 ]
 PathOption = Annotated[
     list[str] | None,
@@ -92,7 +95,7 @@ def run_db_load(verb: Verb, options: Options) -> None:
         raise RefusedError(f"--state is {', '.join(sorted(wrong))}. Give {', '.join(STATES)}.")
     output = Output(options.as_json)
     if COLD in options.overrides["db_load_states"]:
-        confirm(verb, options, output, _plan(benches[0], options.overrides.get("db_load_site", "")))
+        confirm(verb, options, output, _plan(benches[0], options.overrides))
     show = progress(output.console, options.verbosity or int(options.check or options.diff))
     with locked([benches[0].name, "benchmark"], "`benchfly db-load`"):
         # So that the playbook has it also where it is the only one, and no --bench was given.
@@ -168,11 +171,14 @@ def _tables(load: DatabaseLoad) -> list[RenderableType]:
     return parts
 
 
-def _plan(bench: Bench, site: str) -> RenderableType:
+def _plan(bench: Bench, given: Mapping[str, Any]) -> RenderableType:
+    """What the state cold takes."""
+    site = f"{given.get('db_load_site') or 'the default site'} of {bench.name}"
+    if not (stores := given.get("db_load_stores")):
+        return Text(f"Once a round the cache of {site} is cleared: its users wait until it is filled again.")
     return Text(
-        f"On {bench.hosts[0]} the cache of {site or 'the default site'} of {bench.name} is cleared once a round, for "
-        "the state cold.\nWhere that is in the store that the bench uses, the site's users wait until it is filled "
-        "again. In another store only what was put there for this is removed."
+        f"Once a round what {site} cached in {' and '.join(stores)} is removed. Where one of these is the store that "
+        "the bench uses, the site's users wait until it is filled again."
     )
 
 
