@@ -79,7 +79,7 @@ def good(found: Mapping[str, Any]) -> bool:
     """
     compared = found["compared with a reference"]
     planted = [compared[name] for name in PLANTED]
-    return compared["quiet"]["alarms"] == 0 and all(one["found"] == one["planted"] for one in planted)
+    return compared["quiet"]["alarms"] == 0 and all(0 < one["found"] == one["planted"] for one in planted)
 
 
 def judged(histories: Sequence[Sequence[Run]], compared: bool) -> dict[str, Any]:

@@ -99,6 +99,12 @@ def test_a_step_is_found_however_near_its_runs_are_to_each_other() -> None:
     assert change.index == 40 and change.ratio == pytest.approx(1.1, abs=0.02)
 
 
+def test_latencies_of_few_steps_of_the_resolution_are_no_change() -> None:
+    """39 and 47 us beside 31, as redis-benchmark tells them: most are the same, and the others are not far for it."""
+    steps = [1.39, 1.26, 1.52, 1.52, 1.52, 1.52, 1.52, 1.26, 1.26, 1.26, 1.26]
+    assert told(steps) == []
+
+
 def test_runs_of_a_bad_hour_are_no_change() -> None:
     """All three are far off, and on the same side, but their rounds are so by ten times as much, to either side."""
     values = [*noise(40, spread=0.01), 1.11, 1.09, 1.12]

@@ -95,6 +95,8 @@ def _split(logs: Sequence[float]) -> list[int]:
 
 def _told_apart(found: list[int], rounds: Sequence[Sequence[float]]) -> list[int]:
     """Those of them where the rounds before and after differ; what does so least is dropped first."""
+    if not found:
+        return found
     from scipy.stats import mannwhitneyu  # type: ignore[import-untyped]
 
     while found:
