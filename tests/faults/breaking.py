@@ -133,10 +133,7 @@ class Breaking:
         """Restart the queue store so that it reads its data for some seconds, and says so to whoever asks."""
         unit = f"store-{self.case.target}-queue"
         store = self.scene.store(self.case.target, "queue")
-        with store.pipeline(transaction=False) as pipeline:
-            for number in range(LOADED):
-                pipeline.set(f"filler:{number}", number)
-            pipeline.execute()
+        store.mset({f"filler:{number}": number for number in range(LOADED)})
         start = self._host.exec(["systemctl", "show", "-P", "ExecStart", unit]).stdout
         command = start.partition("argv[]=")[2].partition(" ;")[0]
         drop_in = Path(f"/run/systemd/system/{unit}.service.d/slow.conf")
