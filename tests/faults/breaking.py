@@ -76,7 +76,7 @@ class Run:
 
 
 class Breaking:
-    """The fault of one case. `killed` is host -> when its power was cut; `variables` are the broken run's."""
+    """The fault of one case. `killed` is a bench host -> when its power was cut; `variables` are the broken run's."""
 
     def __init__(self, scene: Scene, case: Case) -> None:
         self.scene, self.case = scene, case
@@ -110,7 +110,8 @@ class Breaking:
                 self.scene.fleet.partition("controller", host)
             self._heal.append(self.scene.fleet.heal)
         elif fault == "kill":
-            self.killed[target] = time.time()
+            if target in APPS:
+                self.killed[target] = time.time()
             self._host.kill()
             self._heal.append(self._host.start)
         elif fault == "cut":
