@@ -135,6 +135,10 @@ class Breaking:
         unit = f"store-{self.case.target}-queue"
         store = self.scene.store(self.case.target, "queue")
         store.mset({f"filler:{number}": number for number in range(LOADED)})
+        # What earlier cases have written to its log would take minutes more.
+        store.bgrewriteaof()
+        if not wait_until(lambda: not store.info("persistence")["aof_rewrite_in_progress"], 60):
+            raise RuntimeError(f"{unit} does not come to an end with its append-only file")
         start = self._host.exec(["systemctl", "show", "-P", "ExecStart", unit]).stdout
         command = start.partition("argv[]=")[2].partition(" ;")[0]
         drop_in = Path(f"/run/systemd/system/{unit}.service.d/slow.conf")
