@@ -10,6 +10,7 @@ installed elsewhere.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -68,6 +69,10 @@ def write_log(name: str, line: str) -> None:
     """Append a line to a log of the bench in a single write, so that processes never cut into each other's lines."""
     descriptor = os.open(bench_path / "logs" / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        os.write(descriptor, f"{line}\n".encode())
+        data = f"{line}\n".encode()
+        written = os.write(descriptor, data)
+        if written < len(data):  # the disk is full; what is torn would spoil the next line as well
+            os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
     finally:
         os.close(descriptor)
