@@ -42,6 +42,7 @@ for number in range(kinds["scheduled"]):
     at = datetime.now(timezone.utc) + timedelta(days=1)
     queue.enqueue_at(at, "operator.index", number, job_id=f"{SITE}::planted-scheduled-{{number}}")
 """
+LISTS = ("monitor-transactions", "global_search_queue")  # to which the load adds
 REGISTRIES = ("deferred", "scheduled", "finished", "failed", "canceled", "wip")
 LEEWAY = 5  # seconds by which a time to live may differ: it is copied in whole milliseconds, and hosts are busy
 
@@ -85,8 +86,10 @@ class Planted:
     def trim(self, at: str) -> None:
         """Leave of the lists that the load adds to what was planted."""
         cache = self.scene.store(f"{at}1", "cache")
-        cache.ltrim(self._key("monitor-transactions"), 0, ITEMS - 1)
-        cache.ltrim(self._key("global_search_queue"), -ITEMS, -1)
+        for name in LISTS:
+            planted = self._planted(cache, name)
+            cache.delete(self._key(name))
+            cache.rpush(self._key(name), *planted)
         cache.delete(self._key("insert_queue_for_Route History"))
 
     def _look(self, host: str) -> dict[str, tuple[str, float | None]]:
@@ -113,13 +116,13 @@ class Planted:
         return found
 
     def _durable(self, cache: Any) -> dict[str, tuple[str, float | None]]:
-        parts = {
-            "insert_queue_for_Planted": cache.lrange(self._key("insert_queue_for_Planted"), 0, -1),
-            "monitor-transactions": cache.lrange(self._key("monitor-transactions"), 0, ITEMS - 1),
-            "global_search_queue": cache.lrange(self._key("global_search_queue"), -ITEMS, -1),
-            "changelog-planted": cache.get(self._key("changelog-planted")),
-        }
+        parts = {name: self._planted(cache, name) for name in ("insert_queue_for_Planted", *LISTS)}
+        parts["changelog-planted"] = cache.get(self._key("changelog-planted"))
         return {self._key(name): (repr(value), None) for name, value in parts.items() if value}
+
+    def _planted(self, cache: Any, name: str) -> list[bytes]:
+        """What was planted of a list, in its order. Items of the load may be before or behind."""
+        return [item for item in cache.lrange(self._key(name), 0, -1) if b'"planted"' in item]
 
     def _twice(self, host: str) -> list[str]:
         """Items that stand in a durable list more than once; each request of the load makes a different one."""
