@@ -16,6 +16,8 @@ QUEUE = f"{BENCH}:planted"
 KINDS = {"queued": 5, "deferred": 3, "scheduled": 3, "finished": 4, "failed": 3, "canceled": 2}
 ITEMS = 40
 DAY = 86400
+# RQ 2, of v16, takes no colon in an id.
+SEPARATOR = {"14": "::", "15": "::", "16": "||"}
 PLANT = f"""
 import json, sys
 from datetime import datetime, timedelta, timezone
@@ -25,7 +27,7 @@ kinds = {KINDS}
 connection = Redis.from_url(json.load(open("sites/common_site_config.json"))["redis_queue"])
 queue = Queue("{QUEUE}", connection=connection)
 def enqueue(kind, number, argument=1, **more):
-    id = f"{SITE}::planted-{{kind}}-{{number}}"
+    id = f"{SITE}{{separator}}planted-{{kind}}-{{number}}"
     more |= dict(job_id=id, result_ttl={DAY}, failure_ttl={DAY})
     return queue.enqueue_call("operator.index", args=(argument,), **more)
 for number in range(kinds["finished"]):
@@ -40,7 +42,7 @@ for number in range(kinds["deferred"]):
     enqueue("deferred", number, depends_on=queued[0])
 for number in range(kinds["scheduled"]):
     at = datetime.now(timezone.utc) + timedelta(days=1)
-    queue.enqueue_at(at, "operator.index", number, job_id=f"{SITE}::planted-scheduled-{{number}}")
+    queue.enqueue_at(at, "operator.index", number, job_id=f"{SITE}{{separator}}planted-scheduled-{{number}}")
 """
 LISTS = ("monitor-transactions", "global_search_queue")  # to which the load adds
 REGISTRIES = ("deferred", "scheduled", "finished", "failed", "canceled", "wip")
@@ -57,7 +59,8 @@ class Planted:
     def plant(self) -> None:
         python = f"cd {self.scene.bench.path} && env/bin/python -W ignore - "
         host = self.scene.host(APPS[0])
-        host.exec(["sh", "-c", f"{python} <<'END'\n{PLANT}\nEND"])
+        separator = f"separator = '{SEPARATOR[self.scene.frappe]}'"
+        host.exec(["sh", "-c", f"{python} <<'END'\n{separator}\n{PLANT}\nEND"])
         cache = self.scene.store("old1", "cache")
         for name in ("insert_queue_for_Planted", "monitor-transactions"):
             cache.rpush(self._key(name), *self._items())

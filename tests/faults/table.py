@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tests.faults.cases import PHASES, cases
+from tests.faults.cases import FRAPPE, PHASES, cases
 from tests.fleet.hosts.processes import ROOT
 
 ROWS = ROOT / ".benchfly/faults.json"
@@ -21,7 +21,8 @@ HEAD = """# Broken on purpose
 Written by `make faults`, which makes four hosts with systemd and sshd on one machine: two with one bench (web, workers;
 the first also socketio and the scheduler), one with its old stores, one with its new ones, all deployed by
 `playbooks/deploy.yml`. A case is one move under load with one fault in one of its phases; the fault heals after some
-seconds or after the run has ended, and then the same verb is run again (resume), or the other one (take back).
+seconds or after the run has ended, and then the same verb is run again (resume), or the other one (take back). The
+bench has the shape of Frappe v15; cases that end with v14 or v16 have one of those.
 
 After each case everything is accounted for: every job whose enqueueing was acknowledged, by both hosts' logs; jobs
 planted in every state of RQ, with their times to live; the cache's durable lists, item by item; every file that a move
@@ -99,6 +100,12 @@ def page(rows: Sequence[Mapping[str, Any]]) -> str:
             good = sum(row["outcome"] == "whole" for row in some)
             cells.append(f"{good} of {len(some)}" if some else "-")
         lines.append(f"| {phase} | " + " | ".join(cells) + " |")
+    shapes = _groups([{"frappe": FRAPPE, **row} for row in rows], "frappe")
+    told = (
+        f"v{frappe}: {sum(row['outcome'] == 'whole' for row in some)} of {len(some)}"
+        for (frappe,), some in shapes.items()
+    )
+    lines += ["", f"Whole by the version of Frappe whose shape the bench had: {', '.join(told)}."]
     lines += ["", "## Every case", "", "| case | way out | broken run | outcome | jobs | lost | twice | killed | s |"]
     lines.append("|---" * 9 + "|")
     lines += [
