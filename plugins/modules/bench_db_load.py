@@ -92,10 +92,10 @@ database:
   returned: success
   type: str
 caches:
-  description: Names of the stores, in the order given.
+  description: The stores in the order given, each with C(name), C(engine) and C(version).
   returned: success
   type: list
-  elements: str
+  elements: dict
 passes:
   description:
     - In their order, each with C(round), C(cache) (name of the store), C(state), its C(requests) (C(path), C(status),
@@ -113,7 +113,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_database imp
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import Bench, BenchError
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import NO_REDIS
 from ansible_collections.benchfly.stores.plugins.module_utils.db_load import COLD, STATES, Round, Site
-from ansible_collections.benchfly.stores.plugins.module_utils.store_client import HAS_REDIS, StoreError, redis
+from ansible_collections.benchfly.stores.plugins.module_utils.store_client import HAS_REDIS, StoreError, redis, server
 
 
 def main() -> None:
@@ -141,7 +141,7 @@ def main() -> None:
             told = {
                 "site": site.name,
                 "database": database.version,
-                "caches": [cache.name for cache in played.caches],
+                "caches": [{"name": cache.name, **server(cache.client)} for cache in played.caches],
                 "passes": [] if module.check_mode else played.passes(),
             }
     except (BenchError, StoreError, OSError, redis.exceptions.RedisError) as error:

@@ -85,6 +85,7 @@ def test_every_state_counts_what_was_asked_and_nothing_else(standin: Moving) -> 
     savings = {each["state"]: each["share"]["middle"] for each in said["figures"]["savings"]}
     assert savings == {"cold": 1, "none": 1}
     assert said["figures"]["spoilt"] == []
+    assert [each["engine"] for each in said["data"]["db_load"]["caches"]] == ["redis"]
     kept = "".join(path.read_text() for path in Path(said["folder"]).rglob("*") if path.is_file())
     assert PASSWORD not in kept
     assert webs() == []

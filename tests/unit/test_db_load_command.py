@@ -110,11 +110,15 @@ def test_there_are_as_many_as_the_page_shows() -> None:
     assert len(COMMANDS) == 5
 
 
+def server(name: str) -> dict[str, str]:
+    return {"name": name, "engine": "redis", "version": "7.0.15"}
+
+
 def kept(cache: str, statements: int, **changes: Any) -> str:
     """The id of a run that counted so much, warm, for each of two requests."""
     found = [one_pass(number, cache, "warm", {"/ping": statements, "/login": statements}) for number in range(1, 9)]
     made = Run.create("db-load", {})
-    made.finish({"status": "ok", "data": {"db_load": {**TOLD, "caches": [cache], "passes": found, **changes}}})
+    made.finish({"status": "ok", "data": {"db_load": {**TOLD, "caches": [server(cache)], "passes": found, **changes}}})
     return made.id
 
 
@@ -157,7 +161,7 @@ def test_one_bench_is_measured_and_states_have_their_names(capsys: pytest.Captur
 def test_figures_are_told_as_json_and_shown_again_by_results(capsys: pytest.CaptureFixture[str]) -> None:
     found = passes(8, lambda number: -5)
     found[0] = one_pass(1, "old", "warm", {"/ping": 9999, "/login": 9999}, "others send about 99 of the 19998")
-    given = json.dumps({"told": {**TOLD, "caches": ["old", "new"], "passes": found}})
+    given = json.dumps({"told": {**TOLD, "caches": [server("old"), server("new")], "passes": found}})
     code, said = run(capsys, *GIVEN, "--bench", "shop", "--yes", "--json", "-e", given)
     data = json.loads(said)
     assert code == 0 and data["figures"]["differences"][0]["verdict"] == "fewer"
@@ -166,7 +170,7 @@ def test_figures_are_told_as_json_and_shown_again_by_results(capsys: pytest.Capt
     lines = [" ".join(line.split()) for line in said.splitlines()]
     for line in (
         "erp.example.com of shop, Frappe 15.51.1, MariaDB 10.11.6-MariaDB: statements per request.",
-        "old warm 55.0 55.0 to 55.0 27.5 7",
+        "old redis 7.0.15 warm 55.0 55.0 to 55.0 27.5 7",
         "unreachable none 550.0 550.0 to 550.0 275.0 8",
         "/login 100.0 400.0 95.0 395.0 1,000.0",
         "old warm takes off 75.0 % (75.0 to 75.0) of the statements with a cold one.",

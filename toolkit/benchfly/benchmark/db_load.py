@@ -86,7 +86,7 @@ class DatabaseLoad:
     @classmethod
     def told(cls, data: Mapping[str, Any]) -> DatabaseLoad | None:
         """Of what the playbook handed over; None where it played nothing."""
-        return cls.of(data["passes"], data["caches"]) if data.get("passes") else None
+        return cls.of(data["passes"], [cache["name"] for cache in data["caches"]]) if data.get("passes") else None
 
     @classmethod
     def of(cls, passes: Sequence[Pass], caches: Sequence[str]) -> DatabaseLoad:

@@ -131,23 +131,22 @@ def compare(runs: Sequence[Run], force: bool, output: Output) -> None:
             f"These runs did not count the same: {'; '.join(apart)}. Count the same again, or mark the outcome with "
             "--force."
         )
-    stores = [
-        (f"{cache} in {run.id[-4:]}", [one for one in each["passes"] if one["cache"] == cache])
-        for run, each in zip(runs, told, strict=True)
-        for cache in each["caches"]
-    ]
-    passes = [{**one, "cache": name} for name, played in stores for one in played]
-    load = DatabaseLoad.of(passes, [name for name, _ in stores])
+    caches, passes = [], []
+    for run, each in zip(runs, told, strict=True):
+        names = {cache["name"]: f"{cache['name']} in {run.id[-4:]}" for cache in each["caches"]}
+        caches += [{**cache, "name": names[cache["name"]]} for cache in each["caches"]]
+        passes += [{**one, "cache": names[one["cache"]]} for one in each["passes"] if one["cache"] in names]
+    load = DatabaseLoad.of(passes, [cache["name"] for cache in caches])
     mark = f"Not counted alike: {'; '.join(apart)}." if apart else ""
     data = {"status": "ok", "exit_code": 0, "runs": [run.id for run in runs], "mark": mark, "figures": asdict(load)}
     heading = f"{_which(told[0])}. The runs were one after the other: what else changed meanwhile shows, too. {mark}"
-    output.result(data, Group(Text(heading.strip()), "", *_tables(load)))
+    output.result(data, Group(Text(heading.strip()), "", *_tables(load, caches)))
 
 
 def shown(told: Mapping[str, Any]) -> RenderableType:
     """What the playbook handed over, as tables; nothing in check mode."""
     load = DatabaseLoad.told(told)
-    return Group(Text(f"{_which(told)}."), "", *_tables(load)) if load else ""
+    return Group(Text(f"{_which(told)}."), "", *_tables(load, told["caches"])) if load else ""
 
 
 def _which(told: Mapping[str, Any]) -> str:
@@ -161,8 +160,9 @@ def _conditions(told: Mapping[str, Any]) -> dict[str, str]:
     return {"site": told["site"], "Frappe": told["frappe"], "MariaDB": told["database"], "requests": requests}
 
 
-def _tables(load: DatabaseLoad) -> list[RenderableType]:
-    parts: list[RenderableType] = [_whole(load.figures), "", _by_path(load.figures), ""]
+def _tables(load: DatabaseLoad, caches: Sequence[Mapping[str, str]]) -> list[RenderableType]:
+    servers = {cache["name"]: f"{cache['engine']} {cache['version']}" for cache in caches}
+    parts: list[RenderableType] = [_whole(load.figures, servers), "", _by_path(load.figures), ""]
     parts += [Text(line) for line in (*map(_saved, load.savings), *map(_apart, load.differences))]
     parts += [
         Text(f"Spoilt: round {each['round']}, {each['cache']} {each['state']}: {each['spoilt']}.")
@@ -182,11 +182,12 @@ def _plan(bench: Bench, given: Mapping[str, Any]) -> RenderableType:
     )
 
 
-def _whole(figures: Sequence[Figure]) -> RenderableType:
+def _whole(figures: Sequence[Figure], servers: Mapping[str, str]) -> RenderableType:
     """A row for each cache in each state, over all requests."""
     rows = [
         (
             each.cache,
+            servers.get(each.cache, ""),
             each.state,
             _middle(each.questions),
             _interval(each.questions),
@@ -196,7 +197,7 @@ def _whole(figures: Sequence[Figure]) -> RenderableType:
         for each in figures
         if each.path is None
     ]
-    return plain_table(("Cache", "State", "Statements", "95 % interval", "of them SELECT", "Rounds"), rows)
+    return plain_table(("Cache", "Server", "State", "Statements", "95 % interval", "of them SELECT", "Rounds"), rows)
 
 
 def _by_path(figures: Sequence[Figure]) -> RenderableType:
