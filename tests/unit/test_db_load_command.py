@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import Bench, BenchError
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_web import refuse_other_users
-from ansible_collections.benchfly.stores.plugins.module_utils.db_load import Round, Site
+from ansible_collections.benchfly.stores.plugins.module_utils.db_load import MOST_PATHS, Round, Site
 
 from benchfly import cli
 from benchfly.benchmark.db_load import DatabaseLoad
+from benchfly.benchmark.statistics import rounds_for
 from benchfly.playbook import runner
 from benchfly.results import Run
 
@@ -106,7 +108,15 @@ def test_the_commands_of_the_page_are_taken(command: str, capsys: pytest.Capture
     assert code == 0 and ("Once a round " in said) == ("none" not in words and words[0] == "db-load")
 
 
-def test_there_are_as_many_as_the_page_shows() -> None:
+def test_the_figures_of_the_page_are_those_of_the_code() -> None:
+    text = " ".join(PAGE.split())
+    variables = yaml.safe_load((ROOT / "playbooks/db_load.yml").read_text())[0]["vars"]
+    assert f"give up to {MOST_PATHS} paths" in text
+    assert f"asks for {' and '.join(f'`{path}`' for path in variables['db_load_paths'])}" in text
+    assert f"each of the {variables['db_load_rounds']} rounds (`db_load_rounds`)" in text
+    assert f"more than {100 * variables['db_load_noise']:.0f} % (`db_load_noise`)" in text
+    assert "for a second (`db_load_quiet`)" in text and variables["db_load_quiet"] == 1
+    assert "six rounds at least" in text and rounds_for(1) == 6
     assert len(COMMANDS) == 5
 
 
@@ -178,6 +188,19 @@ def test_figures_are_told_as_json_and_shown_again_by_results(capsys: pytest.Capt
         "Spoilt: round 1, old warm: others send about 99 of the 19998.",
     ):
         assert line in lines
+
+
+def test_figures_are_exported_as_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = kept("10.0.0.9:13000", 10), kept("spare-cache", 13)
+    assert kept("10.0.0.9:13000", 10, passes=[])  # it came to nothing
+    code, said = run(capsys, "results", "export", "statements")
+    lines = said.splitlines()
+    assert code == 0 and len(lines) == 1 + 2 * 3
+    assert lines[0] == "run,bench,site,cache,engine,version,state,path,rounds,questions,low,high,selects"
+    assert lines[1] == f"{first},shop,erp.example.com,10.0.0.9:13000,redis,7.0.15,warm,,8,10.0,10.0,10.0,5.0"
+    code, said = run(capsys, "results", "export", "statements", "--run", second, "--format", "json")
+    assert code == 0 and [row["path"] for row in json.loads(said)] == [None, "/ping", "/login"]
+    assert run(capsys, "results", "export", "statements", "--from", "s3://bucket/prefix")[0] == 3
 
 
 def test_the_site_is_the_one_that_is_named_or_the_default_or_the_only_one(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Annotated, Any
 
@@ -115,7 +115,7 @@ def compare(runs: Sequence[Run], force: bool, output: Output) -> None:
 
     Raises ResultsError for a run without figures, and RefusedError where they did not count the same, unless forced.
     """
-    told = [((run.outcome or {}).get("data") or {}).get(DATA) or {} for run in runs]
+    told = list(map(_told, runs))
     for run, each in zip(runs, told, strict=True):
         if not each.get("passes"):
             raise ResultsError(f"{run.id} counted nothing: it was refused, cut short, or run with --check")
@@ -141,6 +141,35 @@ def compare(runs: Sequence[Run], force: bool, output: Output) -> None:
     data = {"status": "ok", "exit_code": 0, "runs": [run.id for run in runs], "mark": mark, "figures": asdict(load)}
     heading = f"{_which(told[0])}. The runs were one after the other: what else changed meanwhile shows, too. {mark}"
     output.result(data, Group(Text(heading.strip()), "", *_tables(load, caches)))
+
+
+def rows(run: Run) -> Iterator[dict[str, Any]]:
+    """A run's figures as rows, those of all its requests (without `path`) and those of each; none without figures."""
+    told = _told(run)
+    load = DatabaseLoad.told(told)
+    servers = {cache["name"]: cache for cache in told.get("caches", ())}
+    for each in load.figures if load else ():
+        server, questions = servers.get(each.cache, {}), each.questions
+        yield {
+            "run": run.id,
+            "bench": told["bench"],
+            "site": told["site"],
+            "cache": each.cache,
+            "engine": server.get("engine"),
+            "version": server.get("version"),
+            "state": each.state,
+            "path": each.path,
+            "rounds": questions.rounds if questions else 0,
+            "questions": questions.middle if questions else None,
+            "low": questions.low if questions else None,
+            "high": questions.high if questions else None,
+            "selects": each.selects.middle if each.selects else None,
+        }
+
+
+def _told(run: Run) -> Mapping[str, Any]:
+    """What the playbook handed over in a run; empty where it came to nothing."""
+    return ((run.outcome or {}).get("data") or {}).get(DATA) or {}
 
 
 def shown(told: Mapping[str, Any]) -> RenderableType:

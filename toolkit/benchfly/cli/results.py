@@ -36,6 +36,7 @@ _EPILOG = examples(
     ("benchfly results list --verb migrate", "the last migrations, newest first"),
     ("benchfly results show 3f2a", "the run whose id ends so"),
     ("benchfly results export trials --format csv > trials.csv", "every trial of every benchmark"),
+    ("benchfly results export statements > statements.csv", "what every run of db-load came to"),
     ("benchfly results prune --keep 20", "remove all benchmarks but the last 20, after asking"),
     ("benchfly results --from s3://bucket/prefix", "the runs of every controller that puts them there"),
 )
@@ -47,6 +48,7 @@ class Table(StrEnum):
     trials = "trials"
     comparisons = "comparisons"
     capacities = "capacities"
+    statements = "statements"
 
 
 class Format(StrEnum):
@@ -134,9 +136,14 @@ def export(
     run: Annotated[str | None, typer.Option(metavar="RUN", help="Only of this run.", show_default=False)] = None,
     source: FromOption = None,
 ) -> None:
-    """Write trials, comparisons or capacities to standard output."""
+    """Write trials, comparisons, capacities, or the statements that db-load counted, to standard output."""
     rows: Sequence[Mapping[str, Any]]
-    if source:
+    if table is Table.statements:
+        if source:
+            raise RefusedError("Statements are exported where they were counted. Leave out --from.")
+        wanted = [find(run)] if run else records("db-load", limit=-1)[::-1]
+        rows = [row for record in wanted for row in db_load.rows(Run.open(record.id))]
+    elif source:
         rows = [row for row in Bucket.named(source, "--from").rows(table) if run in (None, row.get("run"))]
     else:
         rows = [asdict(row) for row in getattr(benchmarks, table)(find(run).id if run else None)]
