@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import random
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +16,12 @@ import pytest
 import yaml
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import parse as workload_of
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import parse
+from rich.console import Console
 
+from benchfly.cli.tune import summary
 from benchfly.errors import RefusedError, ResultsError
+from benchfly.playbook.outcome import Outcome as Ended
+from benchfly.results import Run
 from benchfly.tuning.facts import facts
 from benchfly.tuning.objectives import Measured
 from benchfly.tuning.plan import Outcome, Plan, Result, result
@@ -193,7 +199,10 @@ def test_in_a_store_in_use_nothing_is_tried_that_restarts_it() -> None:
     assert not {"threads", "cpus"} & set(replace(four, in_use=True).choices)
 
 
-def test_a_candidate_that_does_not_count_is_hopeless(tmp_path: Path) -> None:
+def test_a_candidate_that_does_not_count_is_hopeless_and_shown_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCHFLY_HOME", str(tmp_path / "home"))
     declared = {"listpack_value": 0}
     study, figures = Study(tmp_path, plan(declared=declared)), world(declared)
     while study.next:
@@ -207,6 +216,10 @@ def test_a_candidate_that_does_not_count_is_hopeless(tmp_path: Path) -> None:
     assert "listpack_value" not in found.kept.settings
     assert found.failed and {why for _, why in found.failed} == {"3 keys evicted"}
     assert all("listpack_value" in settings for settings, _ in found.failed)
+    told = {"tune": {"store": "shop", "outcome": json.loads(json.dumps(found.as_dict())), "change": []}}
+    text = io.StringIO()
+    Console(width=200, file=text).print(summary(Run.create("tune", {}), Ended("ok", {}, (), (), told, 1.0, tmp_path)))
+    assert re.search(r"Did not count: .*listpack_value: \d+.*\. 3 keys evicted", text.getvalue())
 
 
 def test_todays_settings_that_cannot_be_measured_end_it(tmp_path: Path) -> None:
