@@ -13,11 +13,13 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-import pytest
 from demo.standin import SITE, StandinBench
 from tests.stores.servers import free_port
 
 PASSWORD = "s3cret of the site"
+_SERVER = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin")
+MISSING = not (_SERVER and shutil.which("mariadb-install-db") and shutil.which("my_print_defaults"))
+REASON = "mariadb-server-core and mariadb-client-core are not installed"
 _NOBODY = 65534  # mariadbd does not like to be root, and a test may be
 
 
@@ -25,9 +27,6 @@ class MariaDB:
     """`mariadbd` with a database and a user for the stand-in's site; ended with the block."""
 
     def __init__(self, bench: StandinBench) -> None:
-        self._server = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin")
-        if self._server is None or not (shutil.which("mariadb-install-db") and shutil.which("my_print_defaults")):
-            pytest.skip("mariadb-server-core and mariadb-client-core are not installed")
         self._config = bench.path / f"sites/{SITE}/site_config.json"
         self.port = free_port()
         # The folders of tests are closed to others.
@@ -45,7 +44,7 @@ class MariaDB:
             os.chown(self.folder, _NOBODY, _NOBODY)
         common = ["--no-defaults", f"--datadir={self.folder}/data", "--innodb-log-file-size=8M"]
         self._prepare(common)
-        command = [str(self._server), *common, f"--port={self.port}", "--bind-address=127.0.0.1"]
+        command = [str(_SERVER), *common, f"--port={self.port}", "--bind-address=127.0.0.1"]
         command += [f"--socket={self.folder}/s", f"--pid-file={self.folder}/pid", f"--init-file={self.folder}/init.sql"]
         self._log = (self.folder / "log").open("wb")
         self._process = subprocess.Popen(command, stdout=self._log, stderr=subprocess.STDOUT, **self._as)
