@@ -135,7 +135,10 @@ def test_a_page_that_cannot_be_read_is_named(standin: Moving) -> None:
     assert webs() == []
 
 
-def test_a_killed_run_leaves_no_web_process_and_the_next_takes_its_store(standin: Moving) -> None:
+def test_a_killed_run_leaves_no_web_process_and_the_next_takes_its_store(
+    standin: Moving, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("t")))  # the folder of its socket stays behind
     standin.stores["cache"].client.flushdb()
     given = json.dumps({"db_load_quiet": 60})
     process = command(standin, "db-load", "-e", given, "--store", "new-cache")
