@@ -74,11 +74,13 @@ restored:
 """
 
 import time
+from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import Bench, BenchError
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import QUEUE_KEY, Bench, BenchError
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import (
     BENCH,
@@ -97,7 +99,11 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_switch impor
     write_configuration,
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.process_manager import ProcessManager
+from ansible_collections.benchfly.stores.plugins.module_utils.store_client import HAS_REDIS, StoreError, connect
+from ansible_collections.benchfly.stores.plugins.module_utils.worker_end import tell_again
 
+# Seconds after which a worker that no job holds should have ended, and then between two looks.
+HEARD_WITHIN, LOOK_AGAIN = 5, 1
 STARTABLE = {*ENDED, "RUNNING", "STARTING", "BACKOFF"}  # states in which nothing has to end first
 
 
@@ -110,7 +116,9 @@ def of_role(everything: list[BenchProcess], role: str) -> list[BenchProcess]:
     return [process for process in everything if process.role == role and process.state not in ENDED]
 
 
-def stop(running: list[BenchProcess], journal: Journal, manager: ProcessManager, timeout: float) -> list[str]:
+def stop(
+    running: list[BenchProcess], bench: Bench, journal: Journal, manager: ProcessManager, timeout: float
+) -> list[str]:
     """Stop all at once and wait for all; return those that did not end in time."""
     names = named(running)
     with journal.phase("Stop consumers", "consumer", names):
@@ -118,8 +126,24 @@ def stop(running: list[BenchProcess], journal: Journal, manager: ProcessManager,
         journal.save()
         for name in names:
             manager.stop(name)
-        late = manager.wait(set(names), ENDED, timeout)
+        deadline = time.monotonic() + timeout
+        late = manager.wait(set(names), ENDED, min(timeout, HEARD_WITHIN))
+        queues = queue_stores(bench, journal.open) if any(process.pid for process in late) else []
+        while late and time.monotonic() < deadline:
+            for queue, process in product(queues, late):
+                tell_again(queue, process.pid)
+            late = manager.wait(set(names), ENDED, LOOK_AGAIN)
     return [f"{process.name} (pid {process.pid})" for process in late]
+
+
+def queue_stores(bench: Bench, move: dict[str, Any]) -> list[Any]:
+    """Those that answer of the stores whose queues the workers may serve."""
+    urls = {config.get(QUEUE_KEY) for config in (bench.config(), move["from"], move["to"])} - {None}
+    found = []
+    for url in sorted(urls) if HAS_REDIS else []:
+        with suppress(StoreError):
+            found.append(connect(url))
+    return found
 
 
 def start(idle: list[BenchProcess], manager: ProcessManager, timeout: float) -> None:
@@ -177,7 +201,7 @@ class Phase:
 
     def stopped(self) -> dict[str, Any]:
         running = of_role(self.everything, "consumer")
-        late = stop(running, self.journal, self.manager, self.timeout) if running and not self.check else []
+        late = stop(running, self.bench, self.journal, self.manager, self.timeout) if running and not self.check else []
         return {"changed": bool(running), "processes": named(running), "late": late}
 
     def switched(self) -> dict[str, Any]:
