@@ -161,7 +161,9 @@ class CaseRun:
             amiss.append(f"the bench is at its {at} stores")
         if not self.verified:
             wait_until(self.scene.works, 60)  # what was put back starts once its store answers again
-            if self.scene.play("verify").returncode:
+            verified = self.scene.play("verify")
+            (self.folder / "verify.log").write_text(verified.stdout)
+            if verified.returncode:
                 amiss.append("verify does not call it good")
         for host in APPS:
             moves, files = self.scene.journal(host), self.scene.files(host)
