@@ -23,6 +23,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.cache_sweep import
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import connect
 
 WARM, COLD, NONE = STATES = ("warm", "cold", "none")
+UNREACHABLE = "unreachable"  # the store of the state none
 MOST_PATHS = 100
 _WARM_UP = 2  # passes before the one that counts, in every state: what they leave in the process itself is always there
 _OVERRIDES = 15  # the first version of Frappe that takes a cache from its environment
@@ -177,7 +178,7 @@ def _unreachable() -> Iterator[Cache]:
     """A store that refuses every connection: its port is taken, and nobody listens on it."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        yield Cache("unreachable", f"redis://127.0.0.1:{taken.getsockname()[1]}")
+        yield Cache(UNREACHABLE, f"redis://127.0.0.1:{taken.getsockname()[1]}")
 
 
 def _failed(requests: list[dict[str, Any]]) -> str:

@@ -11,10 +11,10 @@ from itertools import product
 from statistics import fmean, median
 from typing import Any
 
+from ansible_collections.benchfly.stores.plugins.module_utils.db_load import COLD, NONE, UNREACHABLE, WARM
+
 from benchfly.benchmark.statistics import ERROR_RATE, estimate, holm, rounds_for
 
-WARM, COLD, NONE = STATES = ("warm", "cold", "none")
-UNREACHABLE = "unreachable"  # what the module calls the store of the state none
 QUESTIONS, SELECTS = "questions", "selects"
 
 # As the module bench_db_load returns it.

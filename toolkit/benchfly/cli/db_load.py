@@ -7,10 +7,11 @@ from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 import typer
+from ansible_collections.benchfly.stores.plugins.module_utils.db_load import COLD, NONE, STATES, WARM
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from benchfly.benchmark.db_load import COLD, NONE, STATES, WARM, DatabaseLoad, Difference, Figure, Saving, Value
+from benchfly.benchmark.db_load import DatabaseLoad, Difference, Figure, Saving, Value
 from benchfly.cli.bucket import kept_in_bucket
 from benchfly.cli.locks import locked
 from benchfly.cli.options import BenchOption, Options, with_common
