@@ -33,6 +33,8 @@ def tell_again(client: Any, pid: int) -> bool:
     """
     with suppress(OSError, store_client.redis.exceptions.RedisError):
         key = _worker(client, pid)
+        if key and _state(pid) == "T":  # one that was killed in here had held it
+            os.kill(pid, signal.SIGCONT)
         if key and _may_end(client, key):
             with _held(pid) as held:
                 if held and _may_end(client, key):
