@@ -19,7 +19,7 @@ help:
 	@echo 'make perf   what a move costs, and a converge that changes nothing (PEER_ROLE=folder of the most used role)'
 	@echo 'make pairs  moves a stand-in bench between every pair of engines, both ways (DRAGONFLY=its binary)'
 	@echo 'make kubernetes-test  moves a release of the chart erpnext in a stand-in for a cluster (needs kubectl)'
-	@echo 'make figures  writes docs/figures.md from what these have measured'
+	@echo 'make figures  writes docs/figures.md and docs/evidence.md from what these have measured'
 	@echo 'make rollout-evidence  moves 50 small stand-in benches with one command, and one by one (BENCHES=50)'
 	@echo 'make lint   ruff, mypy, ansible-lint, and that roles say what they take'
 	@echo 'make docs   writes docs/stores.md, docs/gate.md and docs/tuning.md from what the code itself says of keys, gate and tuning'
@@ -56,10 +56,10 @@ faults: setup
 
 # Goes on where it was cut short; .benchfly/evidence has what is done of it.
 evidence: setup
-	@.venv/bin/python -m tests.evidence $(TOPICS) $(EVIDENCE)
+	@.venv/bin/python -m tests.evidence $(TOPICS) $(EVIDENCE); code=$$?; $(MAKE) --no-print-directory figures; exit $$code
 
 tuning-evidence: setup
-	@.venv/bin/python -m tests.tuning $(TOPICS) $(EVIDENCE)
+	@.venv/bin/python -m tests.tuning $(TOPICS) $(EVIDENCE); code=$$?; $(MAKE) --no-print-directory figures; exit $$code
 
 # PERF=sweep takes one of them alone; ROUNDS says how often, HOSTS="20 100" with how many hosts one converges.
 PERF ?= converge cutover sweep stops
@@ -76,6 +76,7 @@ pairs: setup
 
 figures: setup
 	@.venv/bin/python -m tests.perf.figures
+	@.venv/bin/python -m tests.evidence.page
 
 rollout-evidence: setup
 	@.venv/bin/python -m tests.perf.rollout $(BENCHES)

@@ -35,7 +35,7 @@ def main(package: str = "tests.evidence", stem: str = "evidence", about: str = _
         folder = HOME / stem / f"{name}{'-short' if given.short else ''}"
         folder.mkdir(parents=True, exist_ok=True)
         figures = topic.run(folder, given.short)
-        figures_of[name] = {"measured": datetime.now(UTC).isoformat(), "kept": topic.good(figures), **figures}
+        figures_of[name] = {"measured": datetime.now(UTC).isoformat(), **figures, "kept": topic.good(figures)}
         file.write_text(json.dumps(figures_of, indent=2) + "\n", encoding="utf-8")
         print(f"{name}: {'kept' if figures_of[name]['kept'] else 'NOT KEPT'}", json.dumps(figures, indent=2))  # noqa: T201
         kept = kept and bool(figures_of[name]["kept"])

@@ -7,7 +7,6 @@ wrapped one. The ratio of a pair is free of what slowed the machine for both.
 from __future__ import annotations
 
 import json
-import math
 import multiprocessing
 import random
 import shlex
@@ -16,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from statistics import NormalDist, median
+from statistics import median
 from typing import Any
 
 import yaml
@@ -33,6 +32,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.memtier 
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.sampler import Sampler
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import Workload, parse
 from ansible_collections.benchfly.stores.plugins.modules import benchmark_sample, benchmark_trial
+from tests.evidence.interval import interval
 from tests.stores.servers import Server
 
 WORKLOAD = Path(__file__).parents[2] / "playbooks/workloads/frappe-site.yml"
@@ -147,8 +147,4 @@ def _sampler(target: Target, seconds: float) -> float:
 
 
 def _ratio(ratios: list[float]) -> dict[str, Any]:
-    """The median of the pairs' ratios, and its interval of 95 % by the order of their values."""
-    ordered, number = sorted(ratios), len(ratios)
-    reach = NormalDist().inv_cdf(0.975) * math.sqrt(number) / 2
-    low, high = max(0, math.floor(number / 2 - reach)), min(number - 1, math.ceil(number / 2 + reach) - 1)
-    return {"median": round(median(ordered), 4), "interval": [round(ordered[low], 4), round(ordered[high], 4)]}
+    return {"median": round(median(ratios), 4), "interval": [round(end, 4) for end in interval(ratios)]}

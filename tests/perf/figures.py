@@ -238,16 +238,24 @@ SECTIONS: dict[str, Callable[[Any], str]] = {
 }
 
 
-def page(former: str) -> str:
-    """The page with what was measured since; a section that was not keeps its place."""
-    sections = {text.partition("\n")[0]: "## " + text for text in former.split("## ")[1:]}
+def sections() -> dict[str, str]:
+    """By title, of what has been measured."""
+    found = {}
     for name, write in SECTIONS.items():
         file = ROOT / f".benchfly/{name}.json"
         if file.exists():
-            text = write(json.loads(file.read_text())).strip() + "\n"
-            sections[text.partition("\n")[0].removeprefix("## ")] = text
-    return "\n".join([HEAD, *(text.strip() + "\n" for text in sections.values())])
+            title, _, text = write(json.loads(file.read_text())).strip().partition("\n")
+            found[title.removeprefix("## ")] = text.strip() + "\n"
+    return found
+
+
+def renewed(page: Path, head: str, measured: dict[str, str]) -> str:
+    """The page with what was measured since; a section that was not keeps its place."""
+    former = page.read_text() if page.exists() else ""
+    parts = (part.partition("\n") for part in former.split("\n## ")[1:])
+    texts = {title: text.strip() + "\n" for title, _, text in parts} | measured
+    return "\n".join([head, *(f"## {title}\n\n{text}" for title, text in texts.items())])
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(PAGE.read_text() if PAGE.exists() else ""))
+    PAGE.write_text(renewed(PAGE, HEAD, sections()))

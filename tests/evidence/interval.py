@@ -1,0 +1,14 @@
+"""The median of figures that were measured again and again, and how sure it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """The interval of 95 % of their median, by the order of their values; few values make it the whole range."""
+    ordered, number = sorted(values), len(values)
+    reach = NormalDist().inv_cdf(0.975) * math.sqrt(number) / 2
+    return ordered[max(0, math.floor(number / 2 - reach))], ordered[min(number, math.ceil(number / 2 + reach)) - 1]
