@@ -161,6 +161,8 @@ class Retirement:
     def _tell_manager(self, record: dict[str, Any]) -> None:
         """Have the process manager read what was changed of its configuration."""
         if isinstance(self.manager, Systemd) and record["links"]:
+            for program in record["programs"]:
+                self.manager.forget_stop(f"{self.group}:{program}")
             self.manager.reload()
         if isinstance(self.manager, Supervisor) and self._leaves(record):
             self.manager.update(only={self.group}, timeout=_PATIENCE)

@@ -54,13 +54,19 @@ class Systemd(ProcessManager):
         self._systemctl("stop", "--no-block", _unit(name))
 
     def start(self, name: str) -> None:
-        drop_in = _drop_in(name)
-        if drop_in.exists():
-            drop_in.unlink()
-            if not any(drop_in.parent.iterdir()):
-                drop_in.parent.rmdir()
+        if self.forget_stop(name):
             self.reload()
         self._systemctl("start", "--no-block", _unit(name))
+
+    def forget_stop(self, name: str) -> bool:
+        """Remove what `stop` has left for a unit that has ended; True when there was any, and reload() is due."""
+        drop_in = _drop_in(name)
+        if not drop_in.exists():
+            return False
+        drop_in.unlink()
+        if not any(drop_in.parent.iterdir()):
+            drop_in.parent.rmdir()
+        return True
 
     def signal(self, name: str, signal: str) -> None:
         self._systemctl("kill", "--kill-who=main", f"--signal={signal}", _unit(name))
