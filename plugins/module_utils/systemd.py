@@ -59,14 +59,22 @@ class Systemd(ProcessManager):
         self._systemctl("start", "--no-block", _unit(name))
 
     def forget_stop(self, name: str) -> bool:
-        """Remove what `stop` has left for a unit that has ended; True when there was any, and reload() is due."""
+        """Remove what `stop` has left for a unit that has ended; True when there was any, and reload() is due.
+
+        It stays while another instance of the template is still ending: without it systemd would kill that one.
+        """
         drop_in = _drop_in(name)
-        if not drop_in.exists():
+        if not drop_in.exists() or self._ends(drop_in):
             return False
         drop_in.unlink()
         if not any(drop_in.parent.iterdir()):
             drop_in.parent.rmdir()
         return True
+
+    def _ends(self, drop_in: Path) -> bool:
+        """Whether any unit that the drop-in is for still ends."""
+        units = drop_in.parent.name.removesuffix(".d").replace("@.", "@*.")
+        return any(unit.get("ActiveState") == "deactivating" for unit in self._show([units], "ActiveState"))
 
     def signal(self, name: str, signal: str) -> None:
         self._systemctl("kill", "--kill-who=main", f"--signal={signal}", _unit(name))
