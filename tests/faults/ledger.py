@@ -1,4 +1,4 @@
-"""Holds what was acknowledged during a case against what was executed, by the logs of both hosts."""
+"""Holds what was acknowledged during a case against what was executed, by the logs of the bench's hosts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.faults.load import Answer
-from tests.faults.scene import APPS, BENCH, Scene
+from tests.faults.scene import BENCH, Scene
 
 LOGS = ("started", "executed", "scheduled")
 DRAIN = 90.0  # seconds that the queues may take to run empty after a case
@@ -36,7 +36,7 @@ class Ledger:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        self.offsets = {(host, log): self._size(host, log) for host in APPS for log in LOGS}
+        self.offsets = {(host, log): self._size(host, log) for host in scene.apps for log in LOGS}
 
     def account(self, answers: list[Answer], at: str, killed: dict[str, float], untouched: bool) -> Account:
         """Once the queues have run empty, or have had time to; `killed` is host -> when its power was cut.
@@ -47,10 +47,10 @@ class Ledger:
         acknowledged = {job for answer in answers for job in answer.job_ids}
         deadline = time.monotonic() + DRAIN
         while True:
-            logs = {(host, log): self._lines(host, log) for host in APPS for log in LOGS}
-            executed = Counter(line[1] for host in APPS for line in logs[host, "executed"])
-            started = Counter(line[1] for host in APPS for line in logs[host, "started"])
-            scheduled = {line[1] for host in APPS for line in logs[host, "scheduled"]}
+            logs = {(host, log): self._lines(host, log) for host in self.scene.apps for log in LOGS}
+            executed = Counter(line[1] for host in self.scene.apps for line in logs[host, "executed"])
+            started = Counter(line[1] for host in self.scene.apps for line in logs[host, "started"])
+            scheduled = {line[1] for host in self.scene.apps for line in logs[host, "scheduled"]}
             held = {
                 line[1]
                 for host, moment in killed.items()

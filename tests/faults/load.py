@@ -25,6 +25,7 @@ BULK = (JOBS_PER_SECOND / 2 - SINGLE) / JOBS
 PAGES, CLEARS = 2, 1 / 20
 PATIENCE = 15.0  # seconds
 QUEUES = ("short", "default", "long")
+RATES = {"bulk": BULK, "single": SINGLE, "page": PAGES, "clear": CLEARS}  # requests a second to each host
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,9 @@ class Answer:
 class Load:
     """Runs from start() to stop(); `answers` is in the order in which they came."""
 
-    def __init__(self, fleet: Fleet, hosts: dict[str, str], port: int) -> None:
+    def __init__(self, fleet: Fleet, hosts: dict[str, str], port: int, rates: dict[str, float] = RATES) -> None:
         """`hosts` is name -> address of those with a web."""
-        self.fleet, self.hosts, self.port = fleet, hosts, port
+        self.fleet, self.hosts, self.port, self.rates = fleet, hosts, port, rates
         self.answers: list[Answer] = []
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="load")
@@ -67,8 +68,7 @@ class Load:
 
     async def _drive(self) -> None:
         sent: set[asyncio.Task[None]] = set()
-        kinds = {"bulk": BULK, "single": SINGLE, "page": PAGES, "clear": CLEARS}
-        timetable = [[time.time() + at, 1 / rate, kind, host] for kind, rate in kinds.items()
+        timetable = [[time.time() + at, 1 / rate, kind, host] for kind, rate in self.rates.items()
                      for at, host in enumerate(self.hosts)]  # fmt: skip
         number = 0
         while not self._stopped.is_set():

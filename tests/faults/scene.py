@@ -32,6 +32,9 @@ LATEST = 240  # seconds after which a run of a verb hangs
 class Scene:
     """`name` is the fleet's; scenes with different names do not meet."""
 
+    apps = APPS
+    stores = STORES  # hosts that `deploy` brings stores up on
+
     def __init__(self, name: str = "faults", frappe: str = "15") -> None:
         self.name, self.frappe = name, frappe
         self.folder = FOLDER / name
@@ -110,21 +113,25 @@ class Scene:
                     for purpose, port in PORTS.items()
                 }
             }
-            for host in STORES
+            for host in self.stores
         }
         bench = {
             "frappe_bench_name": BENCH,
             "frappe_bench_path": str(self.bench.path),
-            "frappe_bench_supervisor_socket": str(self.bench.supervisor_socket),
+            **self.process_manager(),
             "frappe_bench_cache_store": "new1-cache",
             "frappe_bench_queue_store": "new1-queue",
             "frappe_bench_ping_url": f"http://127.0.0.1:{self.port}/api/method/ping",
             "frappe_bench_stop_timeout": 40,
             "frappe_bench_quiet_timeout": 30,
         }
-        benches = {BENCH: {"hosts": {host: {} for host in APPS}, "vars": bench}}
+        benches = {BENCH: {"hosts": {host: {} for host in self.apps}, "vars": bench}}
         inventory = {"stores": {"hosts": declared}, "benches": {"children": benches}}
         (self.folder / "inventory.json").write_text(json.dumps({"all": {"children": inventory}}, indent=1))
+
+    def process_manager(self) -> dict[str, str]:
+        """What the inventory says of it."""
+        return {"frappe_bench_supervisor_socket": str(self.bench.supervisor_socket)}
 
     # What there is
 
@@ -144,7 +151,7 @@ class Scene:
 
     def at(self) -> str:
         """Whether the first host's configuration names the `old` or the `new` stores."""
-        config = json.loads(self.read(APPS[0], self.bench.path / "sites/common_site_config.json"))
+        config = json.loads(self.read(self.apps[0], self.bench.path / "sites/common_site_config.json"))
         return "old" if config["redis_queue"] == self.url("old1", "queue") else "new"
 
     def read(self, host: str, path: Path, offset: int = 0) -> str:
@@ -172,7 +179,7 @@ class Scene:
 
     def works(self) -> bool:
         """Whether everything runs and both webs answer."""
-        for host in APPS:
+        for host in self.apps:
             states = set(self.processes(host).values())
             ping = f"import urllib.request as u; u.urlopen('http://127.0.0.1:{self.port}/api/method/ping', timeout=5)"
             if states != {"RUNNING"} or self.fleet[host].exec(["python3", "-c", ping], check=False).returncode:
@@ -181,7 +188,7 @@ class Scene:
 
     def wait_until_it_works(self, seconds: float = 60) -> None:
         if not wait_until(self.works, seconds):
-            raise RuntimeError(f"the bench does not work: {[self.processes(host) for host in APPS]}")
+            raise RuntimeError(f"the bench does not work: {[self.processes(host) for host in self.apps]}")
 
     # Running verbs
 
