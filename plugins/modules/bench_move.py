@@ -19,9 +19,10 @@ options:
   state:
     description:
       - Whether a move is to be in progress; C(dropped) forgets one that has not switched anything yet, here and, by
-        I(droppable), on the bench's other hosts.
+        I(droppable), on the bench's other hosts. C(stranded) notes that one which came to nothing may have left jobs in
+        no queue, until M(benchfly.stores.store_sweep) has put them back.
     type: str
-    choices: [open, done, dropped]
+    choices: [open, done, dropped, stranded]
     default: open
   verb:
     description: What opens the move; C(rollback) takes the last one back.
@@ -91,9 +92,9 @@ resumed:
   description: Whether the move was in progress already.
   returned: state is open
   type: bool
-cut_short:
-  description: Whether the move resumes, or takes back, one that did not come to its end.
-  returned: state is open, outside check mode
+stranded:
+  description: Whether an earlier move came to nothing, and what its stopped workers had popped is not put back yet.
+  returned: state is open, nothing is to be moved
   type: bool
 consumers:
   description: The processes of the host that the move had stopped or was to stop.
@@ -169,12 +170,13 @@ def open_move(module: AnsibleModule, journal: Journal, config: dict[str, Any]) -
     others = [move for move in module.params["elsewhere"] if move.get("state") == "open"]
     if others:
         journal.join(module.params["verb"], others[0], current)
-    in_progress = journal.last is not None and journal.last["state"] == "open"
+    in_progress = journal.in_progress
+    not_needed = {"changed": False, "needed": False, "resumed": False, "stranded": journal.stranded}
     if module.params["only_unfinished"] and not in_progress:
-        return {"changed": False, "needed": False, "resumed": False}
+        return not_needed
     source, target = plan(journal, current, module.params["verb"], module.params["urls"])
     if not in_progress and current == target:
-        return {"changed": False, "needed": False, "resumed": False}
+        return not_needed
     diff = {"before": addresses(current), "after": addresses(target)}
     if module.check_mode:
         return {"changed": not in_progress, "needed": True, "resumed": in_progress, "diff": diff}
@@ -189,7 +191,6 @@ def open_move(module: AnsibleModule, journal: Journal, config: dict[str, Any]) -
         "changed": opened,
         "needed": True,
         "resumed": not opened,
-        "cut_short": not opened or journal.reversing,
         "move": redacted(journal.open),
         "diff": diff,
     }
@@ -199,7 +200,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **BENCH,
-            "state": {"type": "str", "choices": ["open", "done", "dropped"], "default": "open"},
+            "state": {"type": "str", "choices": ["open", "done", "dropped", "stranded"], "default": "open"},
             "verb": {"type": "str", "choices": ["migrate", "rollback"], "default": "migrate"},
             "move_id": {"type": "str", "default": ""},
             "only_unfinished": {"type": "bool", "default": False},
@@ -229,6 +230,8 @@ def main() -> None:
                 elif module.params["state"] == "dropped":
                     consumers = journal.last["consumers"] if journal.last else []
                     outcome = {"changed": module.params["droppable"] and journal.drop(), "consumers": consumers}
+                elif module.params["state"] == "stranded":
+                    outcome = {"changed": journal.strand(True)}
                 else:
                     outcome = {"changed": journal.finish(), "move": redacted(journal.last) if journal.last else {}}
     except (BenchError, OSError) as error:

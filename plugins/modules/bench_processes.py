@@ -14,12 +14,16 @@ description:
     that consumers stand still no longer than they must.
   - C(stopped) stops the consumers, which are the workers and the scheduler, warm, so that a running job ends first.
     Those that did not end within I(timeout) are returned as C(late); it is no failure, so that all hosts of a bench can
-    put back theirs together.
+    put back theirs together. It refuses, and stops none, when a store of either side does not answer this host; and
+    then closes the connections that these stores take for this host's and this host does not have, because a cut ended
+    them without a word to their server.
   - C(switched) writes the stores of the move in progress into C(sites/common_site_config.json), moves the web, and
     restarts socketio. The file's redis_* keys change and nothing else, in one atomic step, after a copy was kept beside
     the journal; a rollback restores it byte for byte, unless somebody edited it since. The web is reloaded by SIGHUP to
     gunicorn's master, which refuses no request, and waited for until no former worker serves any more.
   - C(started) starts the consumers that ran before the move; others stay stopped.
+requirements:
+  - redis-py, as in the bench's own environment
 author: The benchfly authors
 options:
   state:
@@ -67,6 +71,11 @@ late:
   returned: state is stopped
   type: list
   elements: str
+closed:
+  description: Addresses of the connections that were closed.
+  returned: state is stopped, outside check mode
+  type: list
+  elements: str
 restored:
   description: Whether the configuration was restored byte for byte.
   returned: state is switched
@@ -84,6 +93,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import (
     BENCH,
+    NO_REDIS,
     PROCESS_MANAGER,
     process_manager,
 )
@@ -92,6 +102,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes im
     BenchProcess,
     bench_processes,
 )
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_stores import both_sides, close_connections
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_switch import (
     configuration,
     move_socketio,
@@ -140,7 +151,7 @@ def queue_stores(bench: Bench, move: dict[str, Any]) -> list[Any]:
     """Those that answer of the stores whose queues the workers may serve."""
     urls = {config.get(QUEUE_KEY) for config in (bench.config(), move["from"], move["to"])} - {None}
     found = []
-    for url in sorted(urls) if HAS_REDIS else []:
+    for url in sorted(urls):
         with suppress(StoreError):
             found.append(connect(url))
     return found
@@ -201,8 +212,16 @@ class Phase:
 
     def stopped(self) -> dict[str, Any]:
         running = of_role(self.everything, "consumer")
-        late = stop(running, self.bench, self.journal, self.manager, self.timeout) if running and not self.check else []
-        return {"changed": bool(running), "processes": named(running), "late": late}
+        done = {"changed": bool(running), "processes": named(running)}
+        if self.check:
+            return {**done, "late": []}
+        try:
+            both_sides(self.journal.open)
+        except StoreError as error:
+            # A worker that is told to stop and cannot tell its store leaves behind what it had popped.
+            raise BenchError(f"{error}. No consumer was stopped") from error
+        late = stop(running, self.bench, self.journal, self.manager, self.timeout) if running else []
+        return {**done, "late": late, "closed": close_connections(both_sides(self.journal.open))}
 
     def switched(self) -> dict[str, Any]:
         web = of_role(self.everything, "web")
@@ -243,9 +262,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    if not HAS_REDIS:
+        module.fail_json(msg=NO_REDIS)
     try:
         outcome = getattr(Phase(module), module.params["state"])()
-    except (BenchError, OSError) as error:
+    except (BenchError, StoreError, OSError) as error:
         module.fail_json(msg=f"{module.params['path']}: {error}")
     module.exit_json(**outcome)
 

@@ -17,11 +17,10 @@ description:
     popped back into their queue, then moves every job that is still to run, and the durable lists of the cache. What
     the new cache took in while some processes still used the former one is removed, since those invalidated the
     former one alone.
-  - C(connections) does something else, and on every host of the bench - it closes the connections that the stores of
-    either side take for this host's and this host does not have, because a power cut ended them without a word to
-    their server.
-  - C(put_back) is for a move that comes to nothing - it puts jobs that a stopped worker had popped back into their
-    queue in the store that the bench uses, and moves nothing. Workers may be at work.
+  - C(connections) and C(put_back) are for a move that comes to nothing. C(connections), on every host of the bench,
+    closes the connections that the stores in use take for this host's and this host does not have, because a cut ended
+    them without a word to their server. C(put_back) puts jobs that a stopped worker had popped back into their queue in
+    the store that the bench uses, and moves nothing. Workers may be at work.
   - C(history) moves finished and failed jobs; the consumers may work meanwhile.
   - A key is removed from the former store after it was read back from the new one. A killed sweep is resumed by
     running it again.
@@ -81,9 +80,8 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
     QUEUE_KEY,
     Bench,
     BenchError,
-    same_store,
 )
-from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import SWEEP, Journal
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import SWEEP, Journal, locked
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import (
     BENCH,
     NO_REDIS,
@@ -91,32 +89,23 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_module impor
     process_manager,
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes import ENDED, bench_processes
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_stores import (
+    both_sides,
+    close_connections,
+    moved_keys,
+)
 from ansible_collections.benchfly.stores.plugins.module_utils.cache_sweep import CacheSweep
 from ansible_collections.benchfly.stores.plugins.module_utils.process_manager import ProcessManager
 from ansible_collections.benchfly.stores.plugins.module_utils.queue_sweep import QueueSweep
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import (
     HAS_REDIS,
     StoreError,
-    close_ghosts,
     connect,
     redis,
     wait_until_quiet,
 )
 
 PHASES = {"prepare": "Move", "live": SWEEP, "history": "History"}
-
-
-def moved_keys(move: dict[str, Any]) -> list[str]:
-    """Which of redis_cache and redis_queue name another server after the move, and one that is not retired yet."""
-    record = move.get("retired", {})
-    swept = [] if "restored" in record else [program["key"] for program in record.get("programs", {}).values()]
-    return [
-        key
-        for key in (QUEUE_KEY, CACHE_KEY)
-        if key in move["to"]
-        and key not in swept
-        and not same_store(move["from"].get(key, move["to"][key]), move["to"][key])
-    ]
 
 
 def sweep(bench: Bench, move: dict[str, Any], part: str, timeout: float, again: bool) -> dict[str, Any]:
@@ -150,10 +139,11 @@ def sweep(bench: Bench, move: dict[str, Any], part: str, timeout: float, again: 
     return done
 
 
-def close_connections(move: dict[str, Any]) -> list[str]:
-    """Close what only a store believes in: the former would wait for it, the new one hand it a job."""
-    urls = [move[side][key] for key in moved_keys(move) for side in ("from", "to")]
-    return [address for url in urls for address in close_ghosts(connect(url))]
+def stores_in_use(bench: Bench, journal: Journal) -> list[Any]:
+    """Of both sides of the move in progress, or those that the bench uses."""
+    if journal.in_progress:
+        return both_sides(journal.open)
+    return [connect(url) for url in sorted({bench.config()[key] for key in (QUEUE_KEY, CACHE_KEY)})]
 
 
 def start_consumers(bench: Bench, journal: Journal, manager: ProcessManager) -> None:
@@ -187,11 +177,13 @@ def main() -> None:
     bench, journal = Bench(Path(module.params["path"])), Journal(Path(module.params["state_dir"]))
     try:
         if module.params["part"] == "connections":
-            closed = close_connections(journal.open)
+            closed = close_connections(stores_in_use(bench, journal))
             module.exit_json(changed=bool(closed), closed=closed)
         if module.params["part"] == "put_back":
             queue = QueueSweep(None, connect(bench.config()[QUEUE_KEY]), bench.bench_id())
             put_back = queue.only_put_back(apart=5).put_back
+            with locked(journal.folder):
+                Journal(journal.folder).strand(False)
             module.exit_json(changed=put_back > 0, swept={"queue": {"put_back": put_back}})
         with journal.phase(PHASES[module.params["part"]], "stores") as entry:
             # Workers that started after an earlier sweep, and died or were stopped, may have left jobs in the target.

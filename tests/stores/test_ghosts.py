@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import redis
 from ansible_collections.benchfly.stores.plugins.module_utils import store_client
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_stores import both_sides, close_connections
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import close_ghosts, connect, writers
-from ansible_collections.benchfly.stores.plugins.modules.store_sweep import close_connections
 from tests.stores.servers import Server
 
 pytestmark = pytest.mark.stores
@@ -63,7 +63,7 @@ def test_a_dead_worker_on_the_store_that_is_moved_to_takes_no_job(
         ports = store_client._open_ports
         monkeypatch.setattr(store_client, "_open_ports", lambda: ports() - {gone})
         move = {"from": {"redis_queue": former.url}, "to": {"redis_queue": new.url}}
-        assert [address.rpartition(":")[2] for address in close_connections(move)] == [gone]
+        assert [address.rpartition(":")[2] for address in close_connections(both_sides(move))] == [gone]
         sweep = connect(new.url)
         sweep.rpush("queue", "job")
         assert sweep.llen("queue") == 1

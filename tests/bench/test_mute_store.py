@@ -1,0 +1,62 @@
+"""A store that does not answer: nothing is stopped for it, and what was popped meanwhile comes back."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+import redis
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal
+from demo.standin import StandinBench
+from tests.bench.conftest import Moving, stand_in
+from tests.bench.test_standin import enqueue, eventually
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moving]:
+    """A bench on its new stores."""
+    with stand_in(tmp_path_factory.mktemp("mute"), {}) as moving:
+        moving.run("migrate")
+        yield moving
+
+
+def supervisorctl(bench: StandinBench, verb: str) -> None:
+    command = [str(bench.env.bin / "supervisorctl"), "-c", str(bench.supervisord_conf), verb, f"{bench.name}-workers:*"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def workers(bench: StandinBench) -> dict[str, int]:
+    return {process.name: process.pid for process in bench.processes() if process.group == f"{bench.name}-workers"}
+
+
+def test_no_consumer_is_stopped_while_a_store_does_not_answer(moved: Moving) -> None:
+    before = workers(moved.bench)
+    moved.stores["cache"].stop()
+    try:
+        said = moved.refused("rollback")
+    finally:
+        moved.stores["cache"].go_on()
+    assert f"the store at 127.0.0.1:{moved.stores['cache'].port} does not answer" in said
+    assert "No consumer was stopped" in said and "Return jobs" not in said  # nor is there anything to put back
+    assert workers(moved.bench) == before
+    assert (moved.move["verb"], moved.move["state"]) == ("migrate", "done")
+    moved.run("verify")
+
+
+def test_what_a_move_that_came_to_nothing_left_is_put_back_by_the_next_run(moved: Moving) -> None:
+    bench = moved.bench
+    supervisorctl(bench, "stop")
+    job = enqueue(bench)
+    with redis.Redis.from_url(bench.config()["redis_queue"]) as queue:
+        (name,) = [key for key in queue.keys("rq:queue:*") if queue.llen(key)]
+        assert queue.lpop(name).decode() == job  # as a worker does that is stopped right then
+    supervisorctl(bench, "start")
+    Journal(moved.state_dir).strand(True)
+    eventually(lambda: "a move that came to nothing may have left some in none" in moved.refused("verify"))
+    moved.run("migrate")
+    eventually(lambda: job in {execution.job_id for execution in bench.executions()})
+    moved.run("verify")
+    assert not Journal(moved.state_dir).stranded
