@@ -80,6 +80,7 @@ figures: setup
 
 rollout-evidence: setup
 	@.venv/bin/python -m tests.perf.rollout $(BENCHES)
+	@$(MAKE) --no-print-directory figures
 
 lint: setup
 	.venv/bin/ruff check .

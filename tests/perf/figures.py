@@ -188,6 +188,19 @@ socketio has subscribed again; of later ones {figures["events_lost"]} were lost.
     }"""
 
 
+def rollout(figures: dict[str, Any]) -> str:
+    """One command for all benches, and one for each."""
+    return f"""## A fleet: `make rollout-evidence`
+
+{machine(figures)} {figures["benches"]} small stand-in benches on this machine, which is also controller and store
+host: `benchfly migrate --all --canary 1 --batch 25%` moved {figures["moved"]} in {figures["steps"]} steps, at most
+{figures["parallel"]} at once, in {figures["rollout_seconds"]:.0f} s ({figures["rollout_cpu_seconds"]:.0f} s of a CPU),
+and the way back took {figures["rollback_seconds"]:.0f} s. One by one they took {figures["one_by_one_seconds"]:.0f} s
+({figures["one_by_one_cpu_seconds"]:.0f} s of a CPU): {figures["rollout_to_one_by_one"]} x. A bench alone took
+{figures["seconds_of_a_bench_alone"]} s, in the rollout {figures["seconds_of_a_bench_in_the_rollout"]} s (medians):
+here the CPUs are what is short. Load before it began: {figures["load_before"]}."""
+
+
 def ec2_inventory(figures: dict[str, Any]) -> str:
     """A tagged fleet, listed by benchfly and by the plugin alone."""
     ours, plugin = (
@@ -231,6 +244,7 @@ that of controller and hosts together, which other work on the machine changes l
 SECTIONS: dict[str, Callable[[Any], str]] = {
     "perf-converge": converge,
     "perf-cutover": cutover,
+    "perf-rollout": rollout,
     "perf-sweep": sweep,
     "perf-stops": stops,
     "pairs": pairs,

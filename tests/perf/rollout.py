@@ -7,7 +7,6 @@ This machine is controller, bench hosts and store host at once, so what is compu
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import sys
@@ -17,9 +16,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.bench.rollout import ROOT, Benches, running
+from tests.bench.rollout import Benches, running
+from tests.perf.figures import keep
 
-OUTCOME = ROOT / ".benchfly/rollout.json"
 TIMEOUT = 7200.0
 
 
@@ -43,7 +42,6 @@ def measure(benches: Benches) -> dict[str, Any]:
     one_by_one = sum(single["seconds"] for single in singly)
     return {
         "benches": len(names),
-        "processors": len(os.sched_getaffinity(0)),
         "load_before": round(load, 1),
         "parallel": rollout["said"]["parallel"],
         "steps": len({row["step"] for row in rollout["said"]["benches"].values()}),
@@ -69,9 +67,7 @@ def main() -> None:
     names = [f"bench{number:02}" for number in range(1, count + 1)]
     with tempfile.TemporaryDirectory() as folder, running(Path(folder), names) as benches:
         figures = measure(benches)
-    OUTCOME.parent.mkdir(exist_ok=True)
-    OUTCOME.write_text(json.dumps(figures, indent=1) + "\n")
-    sys.stdout.write(json.dumps(figures, indent=1) + "\n")
+    keep("rollout", figures)
 
 
 if __name__ == "__main__":
