@@ -14,9 +14,9 @@ description:
     that consumers stand still no longer than they must.
   - C(stopped) stops the consumers, which are the workers and the scheduler, warm, so that a running job ends first.
     Those that did not end within I(timeout) are returned as C(late); it is no failure, so that all hosts of a bench can
-    put back theirs together. It refuses, and stops none, when a store of either side does not answer this host; and
-    then closes the connections that these stores take for this host's and this host does not have, because a cut ended
-    them without a word to their server.
+    put back theirs together. It refuses, and stops none, when a store of either side does not answer this host within
+    30 s. When they have stopped it closes the connections that these stores take for this host's and this host does not
+    have, because a cut ended them without a word to their server.
   - C(switched) writes the stores of the move in progress into C(sites/common_site_config.json), moves the web, and
     restarts socketio. The file's redis_* keys change and nothing else, in one atomic step, after a copy was kept beside
     the journal; a rollback restores it byte for byte, unless somebody edited it since. The web is reloaded by SIGHUP to
@@ -113,6 +113,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.process_manager im
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import HAS_REDIS, StoreError, connect
 from ansible_collections.benchfly.stores.plugins.module_utils.worker_end import tell_again
 
+ANSWERS_WITHIN = 30  # seconds that a store is waited for before anything stops
 # Seconds after which a worker that no job holds should have ended, and then between two looks.
 HEARD_WITHIN, LOOK_AGAIN = 5, 1
 STARTABLE = {*ENDED, "RUNNING", "STARTING", "BACKOFF"}  # states in which nothing has to end first
@@ -145,6 +146,22 @@ def stop(
                 tell_again(queue, process.pid)
             late = manager.wait(set(names), ENDED, LOOK_AGAIN)
     return [f"{process.name} (pid {process.pid})" for process in late]
+
+
+def see_answering(move: dict[str, Any]) -> None:
+    """Wait until every store of the move answers; a worker that cannot tell its store of its end leaves a job behind.
+
+    Many a store is back in seconds, and then the move is what brings its clients back. BenchError when one is not.
+    """
+    deadline = time.monotonic() + ANSWERS_WITHIN
+    while True:
+        try:
+            both_sides(move)
+            return
+        except StoreError as error:
+            if time.monotonic() > deadline:
+                raise BenchError(f"{error}. No consumer was stopped") from error
+            time.sleep(1)
 
 
 def queue_stores(bench: Bench, move: dict[str, Any]) -> list[Any]:
@@ -215,11 +232,7 @@ class Phase:
         done = {"changed": bool(running), "processes": named(running)}
         if self.check:
             return {**done, "late": []}
-        try:
-            both_sides(self.journal.open)
-        except StoreError as error:
-            # A worker that is told to stop and cannot tell its store leaves behind what it had popped.
-            raise BenchError(f"{error}. No consumer was stopped") from error
+        see_answering(self.journal.open)
         late = stop(running, self.bench, self.journal, self.manager, self.timeout) if running else []
         return {**done, "late": late, "closed": close_connections(both_sides(self.journal.open))}
 
