@@ -27,6 +27,11 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_client impor
 
 REGISTRIES = ("wip", "deferred", "scheduled", "finished", "failed", "canceled")
 
+DEAF = (
+    ". If it runs, it waits on a connection that is dead, as after a power cut of the store's host, and so do workers: "
+    "restart them"
+)
+
 
 @dataclass(frozen=True)
 class Check:
@@ -116,7 +121,8 @@ class Verification:
         client = connect(self.urls[key])
         wanted = len([process for process in self.processes if process.role == "socketio"])
         found = _wait_for(lambda: dict(client.pubsub_numsub("events")).get(b"events", 0), wanted, patience)
-        return Check(f"socketio listens on {key}", found >= wanted, f"{found} of {wanted}")
+        advice = "" if found >= wanted else DEAF
+        return Check(f"socketio listens on {key}", found >= wanted, f"{found} of {wanted}{advice}")
 
     def _left(self, key: str) -> Check:
         """Nothing of the bench is left in a former store, and nobody of it is connected there."""

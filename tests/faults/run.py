@@ -11,12 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_census import DEAF
 from tests.faults.breaking import Breaking, Run
 from tests.faults.cases import OTHER, PHASES, STEPS, Case
 from tests.faults.ledger import Ledger
 from tests.faults.load import JOBS_PER_SECOND, Load, longest_gaps
 from tests.faults.planted import Planted
-from tests.faults.scene import APPS, LATEST, Scene
+from tests.faults.scene import APPS, LATEST, STORES, Scene
 from tests.fleet.hosts.processes import ROOT, wait_until
 
 ATTEMPTS = 3
@@ -34,6 +35,7 @@ class Outcome:
     attempts: int  # runs that the way out took
     recovered: float  # seconds from the fault until the bench was whole again
     amiss: list[str]
+    restarted: bool = False  # whether socketio and workers had to be restarted by hand, as verify said
 
 
 def commit() -> str:
@@ -89,6 +91,7 @@ class CaseRun:
             "failed": len(account.failed),
             "refused": account.refused,
             "attempts": self.outcome.attempts,
+            "restarted": self.outcome.restarted,
             "run_ended_after_s": round(self.outcome.broke_after, 1),
             "recovery_s": round(self.outcome.recovered, 1),
             "gaps_s": longest_gaps(answers),
@@ -162,6 +165,10 @@ class CaseRun:
         if not self.verified:
             wait_until(self.scene.works, 60)  # what was put back starts once its store answers again
             verified = self.scene.play("verify")
+            if verified.returncode and case.target in STORES and DEAF in " ".join(verified.stdout.split()):
+                self.outcome.restarted = True
+                self.scene.restart_clients()
+                verified = self.scene.play("verify")
             (self.folder / "verify.log").write_text(verified.stdout)
             if verified.returncode:
                 amiss.append("verify does not call it good")

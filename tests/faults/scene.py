@@ -190,6 +190,14 @@ class Scene:
         if not wait_until(self.works, seconds):
             raise RuntimeError(f"the bench does not work: {[self.processes(host) for host in self.apps]}")
 
+    def restart_clients(self) -> None:
+        """As an operator does when a store's host was without power: they wait on connections that are dead."""
+        for host in self.apps:
+            names = [name for name in self.processes(host) if "-worker" in name or name.endswith("socketio")]
+            command = [f"{self.bench.env.bin}/supervisorctl", "-c", str(self.bench.supervisord_conf), "restart", *names]
+            self.fleet[host].exec(command)
+        self.wait_until_it_works()
+
     # Running verbs
 
     def begin(self, verb: str, **variables: Any) -> subprocess.Popen[str]:

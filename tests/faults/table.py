@@ -70,6 +70,11 @@ def page(rows: Sequence[Mapping[str, Any]]) -> str:
         f"Load: {' and '.join(map(str, rates))} jobs a second beside pages and cleared caches; 200 is the default, "
         "which a busy machine does not carry."
     )
+    if restarted := sum(row.get("restarted", False) for row in rows):
+        summary += (
+            f" In {restarted} cases a store's host was without power and nothing had been moved: there socketio and "
+            "workers were restarted by hand, as verify says and as without a move."
+        )
     lines = [
         *textwrap.wrap(summary, 120),
         "",
