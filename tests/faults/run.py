@@ -51,6 +51,7 @@ class CaseRun:
         self.outcome = Outcome("", 0, 0, 0, [])
         self.struck = 0.0
         self.untouched = False  # whether there was nothing to take back or to resume
+        self.stopped = False  # whether the broken run came to the consumers, and not to its end
         self.verified = False  # by the way out itself, as its last phase
 
     def run(self) -> dict[str, Any]:
@@ -121,6 +122,7 @@ class CaseRun:
             run.kill()
         self.outcome.broke_after = time.time() - self.struck
         self.outcome.broke = {0: "finished", -9: "killed"}.get(code or 0, "failed")
+        self.stopped = code != 0 and "Stop consumers |" in (self.folder / f"1-{case.verb}.log").read_text()
 
     def _wait_for_step(self, run: Run) -> None:
         """Until the first host's journal says that the step has begun, where the case is of a step within a task."""
@@ -141,8 +143,9 @@ class CaseRun:
             self.verified = code == 0 and "Verify | Refuse to call it good" in output
             # A rollback that had finished before the fault has nothing left to resume.
             asked = case.way == "take back" or self.outcome.broke == "finished"
-            self.untouched = bool(code) and asked and self._nothing_had_begun(output)
-            if code == 0 or self.untouched:
+            refused = bool(code) and asked and self._nothing_had_begun(output)
+            self.untouched = refused or (code == 0 and not self.verified and not self.stopped)
+            if code == 0 or refused:
                 break
             if code is None:
                 run.kill()
