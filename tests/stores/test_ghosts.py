@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import redis
 from ansible_collections.benchfly.stores.plugins.module_utils import store_client
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_census import staying
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_stores import both_sides, close_connections
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import close_ghosts, connect, writers
 from tests.stores.servers import Server
@@ -39,6 +42,20 @@ def test_only_what_this_host_does_not_have_is_closed(listening: str, monkeypatch
     assert [address.rpartition(":")[2] for address in close_ghosts(ours)] == [gone]
     assert [entry["addr"].rpartition(":")[2] for entry in writers(ours)] == [port_of(alive)]
     for client in (alive, ghost, ours):
+        client.close()
+
+
+def test_a_connection_without_its_name_yet_is_no_client_that_stays(listening: str) -> None:
+    stays, ours, other = (redis.Redis.from_url(listening, single_connection_client=True) for _ in range(3))
+    for client in (stays, other):
+        client.set("key", "value")
+    ours.client_setname(store_client.CLIENT_NAME)
+    with ThreadPoolExecutor(1) as later:
+        named = later.submit(lambda: time.sleep(0.1) or other.client_setname(store_client.CLIENT_NAME))
+        assert len(writers(ours)) == 2
+        assert [entry["addr"].rpartition(":")[2] for entry in staying(ours)] == [port_of(stays)]
+        assert named.result()
+    for client in (stays, ours, other):
         client.close()
 
 
