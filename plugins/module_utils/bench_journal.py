@@ -40,7 +40,6 @@ class Journal:
     `{id, verb, state: open|done|reversed, started, finished, from: {key: url}, to: {key: url}, written: {path: sha256},
     consumers: [process name], phases: [{phase, what, state, started, seconds, ...}], overrides: {rule: reason}}`;
     times are unix seconds. `lease` is `{name, machine, pid, token, run, since, seen}` while somebody moves the bench.
-    `stranded` is true after a move that came to nothing, until what its stopped workers had popped is put back.
     A move that retired the bench's own redis programs also has `retired: {programs: {name: {key, program, url, data}},
     files: {path: sha256}, links: {path: target}, restored}`, and one of a release of Kubernetes `release: {external,
     held}` (`helm_release.ReleaseMove`); the journal of such a bench is in its namespace, too.
@@ -51,7 +50,6 @@ class Journal:
         self.path = folder / JOURNAL
         self.moves: list[dict[str, Any]] = []
         self.lease: dict[str, Any] = {}
-        self.stranded = False
         release = Release.of(folder)
         self._copy = JournalCopy(folder, release) if release else None
         self._read()
@@ -60,7 +58,6 @@ class Journal:
         if self.path.exists():
             content = read_json_object(self.path)
             self.moves, self.lease = content["moves"], content.get("lease", {})
-            self.stranded = content.get("stranded", False)
 
     @property
     def last(self) -> dict[str, Any] | None:
@@ -99,7 +96,7 @@ class Journal:
 
     def save(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        content = json.dumps({"moves": self.moves, "lease": self.lease, "stranded": self.stranded}, indent=1).encode()
+        content = json.dumps({"moves": self.moves, "lease": self.lease}, indent=1).encode()
         if self._copy:
             self._copy.write(content)
         replace_file(self.path, content, mode=0o600)
@@ -282,20 +279,13 @@ class Journal:
         self.save()
         return True
 
-    def strand(self, stranded: bool) -> bool:
-        """Note whether stopped workers may have left jobs in no queue. True when that is news."""
-        changed = self.stranded != stranded
-        self.stranded = stranded
-        self.save()
-        return changed
-
     def finish(self) -> bool:
         """Close the open move. True when there was one."""
         if self.last is None or not self.in_progress:
             return False
         self._hold()
         self.last.update(state="done", finished=time.time())
-        self.lease, self.stranded = {}, False  # its sweep has put them back
+        self.lease = {}
         self.save()
         return True
 

@@ -19,10 +19,9 @@ options:
   state:
     description:
       - Whether a move is to be in progress; C(dropped) forgets one that has not switched anything yet, here and, by
-        I(droppable), on the bench's other hosts. C(stranded) notes that one which came to nothing may have left jobs in
-        no queue, until M(benchfly.stores.store_sweep) has put them back.
+        I(droppable), on the bench's other hosts.
     type: str
-    choices: [open, done, dropped, stranded]
+    choices: [open, done, dropped]
     default: open
   verb:
     description: What opens the move; C(rollback) takes the last one back.
@@ -91,10 +90,6 @@ needed:
 resumed:
   description: Whether the move was in progress already.
   returned: state is open
-  type: bool
-stranded:
-  description: Whether an earlier move came to nothing, and what its stopped workers had popped is not put back yet.
-  returned: state is open, nothing is to be moved
   type: bool
 consumers:
   description: The processes of the host that the move had stopped or was to stop.
@@ -171,7 +166,7 @@ def open_move(module: AnsibleModule, journal: Journal, config: dict[str, Any]) -
     if others:
         journal.join(module.params["verb"], others[0], current)
     in_progress = journal.in_progress
-    not_needed = {"changed": False, "needed": False, "resumed": False, "stranded": journal.stranded}
+    not_needed = {"changed": False, "needed": False, "resumed": False}
     if module.params["only_unfinished"] and not in_progress:
         return not_needed
     source, target = plan(journal, current, module.params["verb"], module.params["urls"])
@@ -200,7 +195,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **BENCH,
-            "state": {"type": "str", "choices": ["open", "done", "dropped", "stranded"], "default": "open"},
+            "state": {"type": "str", "choices": ["open", "done", "dropped"], "default": "open"},
             "verb": {"type": "str", "choices": ["migrate", "rollback"], "default": "migrate"},
             "move_id": {"type": "str", "default": ""},
             "only_unfinished": {"type": "bool", "default": False},
@@ -230,8 +225,6 @@ def main() -> None:
                 elif module.params["state"] == "dropped":
                     consumers = journal.last["consumers"] if journal.last else []
                     outcome = {"changed": module.params["droppable"] and journal.drop(), "consumers": consumers}
-                elif module.params["state"] == "stranded":
-                    outcome = {"changed": journal.strand(True)}
                 else:
                     outcome = {"changed": journal.finish(), "move": redacted(journal.last) if journal.last else {}}
     except (BenchError, OSError) as error:

@@ -65,7 +65,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.benchfly.stores.plugins.module_utils.bench_census import Check, Verification, census
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_census import Verification, census
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import (
     PURPOSE_KEYS,
     QUEUE_KEY,
@@ -87,11 +87,6 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_client impor
     redis,
 )
 
-STRANDED = (
-    "a move that came to nothing may have left some in none, since a store did not answer. Run the same verb again: it "
-    "puts them back"
-)
-
 
 def main() -> None:
     module = AnsibleModule(
@@ -107,14 +102,11 @@ def main() -> None:
     bench = Bench(Path(module.params["path"]))
     try:
         processes = bench_processes(bench.path, process_manager(module.params))
-        journal = Journal(Path(module.params["state_dir"]))
-        last = journal.last
+        last = Journal(Path(module.params["state_dir"])).last
         config = bench.config()
         urls = last["to"] if last else {key: config[key] for key in PURPOSE_KEYS.values() if key in config}
         expected = [process for process in processes if process.role != "redis"]
         checks = Verification(bench, expected, urls, last["from"] if last else {}).checks(module.params["patience"])
-        if journal.stranded and not journal.in_progress:
-            checks.append(Check("jobs are in their queues", False, STRANDED))
         counts = census(connect(urls[QUEUE_KEY]), bench.bench_id()) if QUEUE_KEY in urls else {}
     except (BenchError, StoreError, OSError, redis.exceptions.RedisError) as error:
         module.fail_json(msg=f"{bench.path}: {error}")

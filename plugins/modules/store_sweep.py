@@ -18,9 +18,9 @@ description:
     the new cache took in while some processes still used the former one is removed, since those invalidated the
     former one alone.
   - C(connections) and C(put_back) are for a move that comes to nothing. C(connections), on every host of the bench,
-    closes the connections that the stores in use take for this host's and this host does not have, because a cut ended
-    them without a word to their server. C(put_back) puts jobs that a stopped worker had popped back into their queue in
-    the store that the bench uses, and moves nothing. Workers may be at work.
+    closes the connections that the stores of either side take for this host's and this host does not have, because a
+    cut ended them without a word to their server. C(put_back) puts jobs that a stopped worker had popped back into
+    their queue in the store that the bench uses, and moves nothing. Workers may be at work, if every host reaches it.
   - C(history) moves finished and failed jobs; the consumers may work meanwhile.
   - A key is removed from the former store after it was read back from the new one. A killed sweep is resumed by
     running it again.
@@ -81,7 +81,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
     Bench,
     BenchError,
 )
-from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import SWEEP, Journal, locked
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import SWEEP, Journal
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_module import (
     BENCH,
     NO_REDIS,
@@ -139,13 +139,6 @@ def sweep(bench: Bench, move: dict[str, Any], part: str, timeout: float, again: 
     return done
 
 
-def stores_in_use(bench: Bench, journal: Journal) -> list[Any]:
-    """Of both sides of the move in progress, or those that the bench uses."""
-    if journal.in_progress:
-        return both_sides(journal.open)
-    return [connect(url) for url in sorted({bench.config()[key] for key in (QUEUE_KEY, CACHE_KEY)})]
-
-
 def start_consumers(bench: Bench, journal: Journal, manager: ProcessManager) -> None:
     """Tell this host's consumers to start; the next phase sees to it on every host that they run."""
     consumers = journal.open["consumers"]
@@ -177,13 +170,11 @@ def main() -> None:
     bench, journal = Bench(Path(module.params["path"])), Journal(Path(module.params["state_dir"]))
     try:
         if module.params["part"] == "connections":
-            closed = close_connections(stores_in_use(bench, journal))
+            closed = close_connections(both_sides(journal.open))
             module.exit_json(changed=bool(closed), closed=closed)
         if module.params["part"] == "put_back":
             queue = QueueSweep(None, connect(bench.config()[QUEUE_KEY]), bench.bench_id())
             put_back = queue.only_put_back(apart=5).put_back
-            with locked(journal.folder):
-                Journal(journal.folder).strand(False)
             module.exit_json(changed=put_back > 0, swept={"queue": {"put_back": put_back}})
         with journal.phase(PHASES[module.params["part"]], "stores") as entry:
             # Workers that started after an earlier sweep, and died or were stopped, may have left jobs in the target.

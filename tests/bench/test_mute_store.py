@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal
 from demo.standin import StandinBench
 from tests.bench.conftest import Moving, stand_in
 from tests.bench.test_standin import enqueue, eventually
@@ -46,17 +45,25 @@ def test_no_consumer_is_stopped_while_a_store_does_not_answer(moved: Moving) -> 
     moved.run("verify")
 
 
-def test_what_a_move_that_came_to_nothing_left_is_put_back_by_the_next_run(moved: Moving) -> None:
-    bench = moved.bench
+def test_what_a_move_left_that_came_to_nothing_is_put_back_by_the_next_run(moved: Moving) -> None:
+    """The store falls silent when the workers have been told to stop: they start again, and the move stays open."""
+    bench, queue = moved.bench, moved.stores["queue"]
+    rollback = moved.start("rollback", frappe_bench_stop_timeout=10)
+    eventually(lambda: moved.move["verb"] == "rollback" and moved.move["consumers"], 120)  # noted before they are told
+    queue.stop()
+    try:
+        said, _ = rollback.communicate(timeout=moved.patience)
+    finally:
+        queue.go_on()
+    assert rollback.returncode and "does not answer" in said
+    assert (moved.move["verb"], moved.move["state"]) == ("rollback", "open")
+    eventually(lambda: {process.state for process in bench.processes()} == {"RUNNING"})
     supervisorctl(bench, "stop")
     job = enqueue(bench)
-    with redis.Redis.from_url(bench.config()["redis_queue"]) as queue:
-        (name,) = [key for key in queue.keys("rq:queue:*") if queue.llen(key)]
-        assert queue.lpop(name).decode() == job  # as a worker does that is stopped right then
+    with redis.Redis.from_url(bench.config()["redis_queue"]) as store:
+        (name,) = [key for key in store.keys("rq:queue:*") if store.llen(key)]
+        assert store.lpop(name).decode() == job  # as a worker does that is stopped right then
     supervisorctl(bench, "start")
-    Journal(moved.state_dir).strand(True)
-    eventually(lambda: "a move that came to nothing may have left some in none" in moved.refused("verify"))
     moved.run("migrate")
     eventually(lambda: job in {execution.job_id for execution in bench.executions()})
     moved.run("verify")
-    assert not Journal(moved.state_dir).stranded
