@@ -14,7 +14,7 @@ PAGE = ROOT / "docs/evidence.md"
 HEAD = """# What verdicts and tuning rest on
 
 Written by `make figures` from what the commands named here have left in `.benchfly/`. Each goes on where it was cut
-short. A section says when it was measured; one that is not here was never run to its end.
+short. A section says when it was measured; a topic without one has still to be run to its end.
 """
 Figures = Mapping[str, Any]
 
