@@ -1,5 +1,5 @@
 """A bench that systemd runs moves from its own redis to other stores and back under load, with a reboot in between:
-what tests/faults has of a bench under supervisord."""
+what tests/faults has of a bench under supervisord. Each test leaves the bench where it found it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from tests.faults.breaking import Run
 from tests.faults.ledger import Ledger
 from tests.faults.load import Answer, Load
-from tests.faults.scene import LATEST
+from tests.faults.scene import BENCH, LATEST
 from tests.fleet import standin
 from tests.fleet.hosts import reason_not_possible
 from tests.fleet.hosts.processes import wait_until
@@ -55,10 +55,10 @@ def load(scene: SystemdScene) -> Iterator[list[str]]:
     assert account.acknowledged > 150
 
 
-def run_while_held(scene: SystemdScene, verb: str, log: Path) -> tuple[int | None, str, str]:
+def run_while_held(scene: SystemdScene, verb: str, log: Path, **variables: Any) -> tuple[int | None, str, str]:
     """The verb's exit code and output, and the job that held a worker when the workers were told to stop."""
-    run = Run(scene, verb, log)
-    assert run.wait_for(re.compile(r"TASK \[.*Let the new cache start cold").search, LATEST), run.finish()
+    run = Run(scene, verb, log, **variables)
+    assert run.wait_for(re.compile(r"TASK \[.*Stop consumers \|").search, LATEST), run.finish()
     job = scene.enqueue(HELD)
     return run.wait(LATEST), run.finish(), job
 
@@ -109,6 +109,20 @@ def test_there_and_back_with_a_reboot(scene: SystemdScene, tmp_path: Path, monke
     assert_retired(scene)
 
     move(scene, "rollback", tmp_path)
+    assert scene.at() == "old"
+    assert_as(scene, before)
+
+
+def test_a_job_that_does_not_end_puts_everything_back(scene: SystemdScene, tmp_path: Path) -> None:
+    before = scene.state()
+    with load(scene) as jobs:
+        code, output, job = run_while_held(scene, "migrate", tmp_path / "log", frappe_bench_stop_timeout=3)
+        jobs.append(job)
+        assert code, output
+        assert re.search(rf"{BENCH}-frappe-long-worker@\d \(pid \d+\) did not end within 3 s", " ".join(output.split()))
+        assert wait_until(scene.works, 60), scene.processes(APP)
+    # Although its template's other worker was started again meanwhile.
+    assert scene.moment(job, "executed") - scene.moment(job, "started") >= HELD
     assert scene.at() == "old"
     assert_as(scene, before)
 
