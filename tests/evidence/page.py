@@ -61,9 +61,9 @@ and {found["peak_mb"]} MB. Its report has {found["report_mb"]} MB."""
 
 
 def killed(found: Figures) -> str:
-    stages = ", ".join(f"*{stage}*" for stage in found["killed_at"])
-    return f"""The controller of one benchmark was killed at {len(found["killed_at"])} stages:
-{stages}.
+    stages = (stage.removeprefix("TASK [").rstrip("]| ") for stage in found["killed_at"])
+    return f"""The controller of one benchmark was killed as each of these began:
+{"; ".join(stages)}.
 It came to its end with each of its {found["rounds"]} rounds once."""
 
 
