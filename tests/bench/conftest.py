@@ -98,6 +98,11 @@ class Moving:
         assert process.returncode != 0, output
         return " ".join(output.split())
 
+    def supervisorctl(self, verb: str) -> None:
+        """Start or stop all workers by hand."""
+        command = [str(self.bench.env.bin / "supervisorctl"), "-c", str(self.bench.supervisord_conf), verb]
+        subprocess.run([*command, f"{self.bench.name}-workers:*"], check=True, stdout=subprocess.DEVNULL)
+
     def amiss(self) -> list[str]:
         """What `status` would say is not as the journal has it."""
         manager = Supervisor(str(self.bench.supervisor_socket))

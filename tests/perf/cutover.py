@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -71,23 +70,18 @@ def settled(started: float) -> Span:
     return started, started + WINDOW
 
 
-def workers(moving: Moving, verb: str) -> None:
-    command = [str(moving.bench.env.bin / "supervisorctl"), "-c", str(moving.bench.supervisord_conf), verb]
-    subprocess.run([*command, f"{moving.bench.name}-workers:*"], check=True, stdout=subprocess.DEVNULL)
-
-
 def restart_workers(moving: Moving) -> Span:
     started = time.time()
-    workers(moving, "stop")
-    workers(moving, "start")
+    moving.supervisorctl("stop")
+    moving.supervisorctl("start")
     wait_for_work(moving, time.time())
     return settled(started)
 
 
 def restart_all(moving: Moving) -> Span:
-    workers(moving, "stop")
+    moving.supervisorctl("stop")
     told = hup(moving)
-    workers(moving, "start")
+    moving.supervisorctl("start")
     return settled(told)
 
 
