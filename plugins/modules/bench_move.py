@@ -141,7 +141,7 @@ def destination(urls_today: dict[str, str], urls: dict[str, str]) -> dict[str, s
 def plan(journal: Journal, current: dict[str, str], verb: str, urls: dict[str, str]) -> tuple[dict, dict]:
     """Where the move comes from and where it goes, as redis_* keys. Raises BenchError when that cannot be known."""
     last = journal.last
-    in_progress = last is not None and last["state"] == "open"
+    in_progress = journal.in_progress
     if verb == "rollback":
         target = journal.way_back()
         if not in_progress and any(not same_store(current.get(key, url), url) for key, url in last["to"].items()):
@@ -151,7 +151,7 @@ def plan(journal: Journal, current: dict[str, str], verb: str, urls: dict[str, s
             )
         return current, target
     # After the switch the configuration names the new stores already: the journal knows the former ones.
-    source = last["from"] if in_progress else current
+    source = journal.open["from"] if in_progress else current
     return source, destination(source, urls)
 
 

@@ -110,7 +110,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_switch impor
     write_configuration,
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.process_manager import ProcessManager
-from ansible_collections.benchfly.stores.plugins.module_utils.store_client import HAS_REDIS, StoreError, connect
+from ansible_collections.benchfly.stores.plugins.module_utils.store_client import HAS_REDIS, StoreError, connect, redis
 from ansible_collections.benchfly.stores.plugins.module_utils.worker_end import tell_again
 
 ANSWERS_WITHIN = 30  # seconds that a store is waited for before anything stops
@@ -279,7 +279,7 @@ def main() -> None:
         module.fail_json(msg=NO_REDIS)
     try:
         outcome = getattr(Phase(module), module.params["state"])()
-    except (BenchError, StoreError, OSError) as error:
+    except (BenchError, StoreError, OSError, redis.exceptions.RedisError) as error:
         module.fail_json(msg=f"{module.params['path']}: {error}")
     module.exit_json(**outcome)
 

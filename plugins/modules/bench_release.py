@@ -110,8 +110,8 @@ def bring_journal(release: Release, state_dir: Path) -> None:
 
 
 def check(state_dir: Path, urls: dict[str, str]) -> dict[str, list[str]]:
-    release, last = release_of(state_dir), Journal(state_dir).last
-    found = findings(release, urls, resuming=last is not None and last["state"] == "open")
+    release = release_of(state_dir)
+    found = findings(release, urls, resuming=Journal(state_dir).in_progress)
     return {
         "reasons": [finding.text for finding in found if finding.verdict == NO],
         "warnings": [finding.text for finding in found if finding.verdict == NOTE],

@@ -79,7 +79,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_client impor
 @contextmanager
 def step(journal: Journal, name: str) -> Iterator[dict[str, Any]]:
     """A phase of the move in progress, or the bench's lock alone when none is."""
-    if journal.last is not None and journal.last["state"] == "open":
+    if journal.in_progress:
         with journal.phase(name, "redis") as entry:
             yield entry
     else:
@@ -92,7 +92,7 @@ def migration(journal: Journal) -> dict[str, Any] | None:
     last = journal.last
     if last is None or last["verb"] == "migrate":
         return last
-    return journal.moves[-2] if last["state"] == "open" and len(journal.moves) > 1 else None
+    return journal.moves[-2] if journal.in_progress and len(journal.moves) > 1 else None
 
 
 def main() -> None:
