@@ -82,6 +82,7 @@ class Kubernetes(ProcessManager):
 
     rolls = True
     interval = 1  # the API has others to serve
+    apart = 0  # pods start on hosts of their own
 
     def __init__(self, release: Release, bench: str) -> None:
         self.release, self._bench = release, bench

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -29,6 +31,8 @@ class ProcessManager:
 
     rolls = False  # whether it has `roll`
     interval = 0.1  # seconds between two looks while it is waited for
+    # Seconds between two starts: on two CPUs one worker at a time loads its code, and the web has the other CPU.
+    apart = 1 / (os.cpu_count() or 1)
 
     def processes(self) -> list[Process]:
         """Every process it knows, in its own order."""
@@ -41,6 +45,13 @@ class ProcessManager:
     def start(self, name: str) -> None:
         """Start and return at once."""
         raise NotImplementedError
+
+    def start_in_turn(self, names: Iterable[str]) -> None:
+        """Start each some time after the one before, so that the web keeps its share of the host."""
+        for place, name in enumerate(sorted(names)):
+            if place:
+                time.sleep(self.apart)
+            self.start(name)
 
     def signal(self, name: str, signal: str) -> None:
         """Send a signal by name, e.g. HUP, to a running process."""

@@ -178,8 +178,7 @@ def start(idle: list[BenchProcess], manager: ProcessManager, timeout: float) -> 
     """Start what is stopped; what is still stopping is waited for and started then."""
     names = set(named(idle))
     manager.wait(names, STARTABLE, timeout)
-    for name in names:
-        manager.start(name)
+    manager.start_in_turn(names)
     see_running(names, manager, timeout)
 
 
@@ -190,8 +189,7 @@ def put_back(idle: list[BenchProcess], journal: Journal, manager: ProcessManager
     """
     names, deadline = set(named(idle)), time.monotonic() + timeout
     free = startable(names, manager)
-    for name in sorted(free):
-        manager.start(name)
+    manager.start_in_turn(free)
     held = names - free
     while held and time.monotonic() < deadline:
         time.sleep(manager.interval)
@@ -200,8 +198,7 @@ def put_back(idle: list[BenchProcess], journal: Journal, manager: ProcessManager
             with journal.not_taken() as ours:
                 if not ours:
                     return
-                for name in sorted(free):
-                    manager.start(name)
+                manager.start_in_turn(free)
         held -= free
     see_running(names, manager, max(0, deadline - time.monotonic()))
 
