@@ -1,7 +1,8 @@
 """What measuring costs: a load generator under benchfly against the same command line by itself, and the sampler.
 
-Both are played on one redis-server in turns, in an order drawn anew for each pair, and sampled as a benchmark is in the
-wrapped one. The ratio of a pair is free of what slowed the machine for both.
+Both are played on one redis-server in turns, in an order drawn anew for each pair. The wrapped one is sampled as a
+benchmark is; beside the bare one runs a process that takes no samples, since a process that comes and goes changes on
+which CPUs the others rest. The ratio of a pair is free of what slowed the machine for both.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import shlex
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -45,7 +48,7 @@ WORKLOAD = {
     "families": {"page": {"shape": "string", "bytes": 1000}},
     "operations": [{"command": "GET", "family": "page", "share": 100}],
 }
-SECONDS, WARM_UP, PAIRS, SHORT = 1.0, 0.3, 200, 4
+SECONDS, PAIRS, SHORT = 1.0, 200, 4
 SAMPLED = 60.0  # seconds in which the sampler alone is measured
 WITHIN, SAMPLER = 0.01, 0.01
 
@@ -105,38 +108,47 @@ def good(found: Mapping[str, Any]) -> bool:
 
 def _pair(play: Play, number: int) -> dict[str, tuple[float, float]]:
     plays = {"bare": _bare, "wrapped": _wrapped}
-    figures = {}
-    for name in random.Random(number).sample(sorted(plays), 2):
-        _warm_up(play)
-        figures[name] = plays[name](play)
-    return figures
+    order = random.Random(number).sample(sorted(plays), 2)
+    return {name: plays[name](play) for name in order}
 
 
-def _warm_up(play: Play) -> None:
-    """So that none begins on CPUs that rested while the sampler before it came to its end."""
-    play.generator.run(play.program, play.target, play.workload, replace(play.load, seconds=WARM_UP))
+class Nothing(Sampler):
+    """Takes no samples, at the same times: a process that ends beside the one and not the other would tell, too."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        return {}
+
+
+@contextmanager
+def _beside(sampler: Callable[[], Sampler]) -> Iterator[None]:
+    """A process that takes samples meanwhile."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = benchmark_sample.Folder(Path(scratch))
+        watching = multiprocessing.Process(target=_watch, args=(sampler, folder))
+        watching.start()
+        yield
+        folder.end("evidence")
+        watching.join()
+
+
+def _watch(sampler: Callable[[], Sampler], folder: benchmark_sample.Folder) -> None:
+    benchmark_sample.watch(sampler(), folder, "evidence", 600, 1.0)
 
 
 def _wrapped(play: Play) -> tuple[float, float]:
     """As the module does it, with the sampler beside it."""
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = benchmark_sample.Folder(Path(scratch))
-        watching = multiprocessing.Process(target=_watch, args=(play.target, folder))
-        watching.start()
+    with _beside(partial(Sampler, {"store": play.target})):
         outputs = benchmark_trial.play(play.generator, play.program, play.target, play.workload, [play.load])
-        folder.end("evidence")
-        watching.join()
     return _figures(play.generator, outputs[0])
-
-
-def _watch(target: Target, folder: benchmark_sample.Folder) -> None:
-    benchmark_sample.watch(Sampler({"store": target}), folder, "evidence", 600, 1.0)
 
 
 def _bare(play: Play) -> tuple[float, float]:
     """The same command lines by themselves; what they print is read when they are over."""
     files: dict[str, str] = {}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _beside(Nothing):
         for number, line in enumerate(play.planned.command_lines, 1):
             words, _, payload = line.partition(" <<< ")
             given = "x" * int(payload.partition("*")[0]) if payload else ""
