@@ -25,7 +25,7 @@ def percent(share: float) -> str:
 
 def ratio(found: Figures) -> str:
     low, high = found["interval"]
-    return f"{found['median']:.3f} ({low:.3f} to {high:.3f})"
+    return f"{found['middle']:.3f} ({low:.3f} to {high:.3f})"
 
 
 def verdicts(found: Figures) -> str:
@@ -50,7 +50,8 @@ Smallest effect that a comparison could see here (median): {percent(found["small
 
 def overhead(found: Figures) -> str:
     return f"""{found["pairs"]} pairs of {found["generator"]} under benchfly and by itself, in turns: throughput
-{ratio(found["throughput"])}, p99 {ratio(found["p99"])} times that of the bare program (medians with intervals of 95 %).
+{ratio(found["throughput"])} times that of the bare program (median), p99 {ratio(found["p99"])} times (geometric mean,
+since it is told in steps of some per cent), with intervals of 95 %.
 The sampler took {percent(found["sampler_share_of_a_core"])} of a core."""
 
 
