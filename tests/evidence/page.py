@@ -95,7 +95,8 @@ reaches; kept without proof: {found["kept_without_proof"]}.
 
 
 def quiet(found: Figures) -> str:
-    return f"""A store that was tuned already ({_settings(found["tuned"])}) was tuned {found["studies"]} times more:
+    tuned = _settings(found["tuned"]) if found["tuned"] else "a first study had kept its defaults"
+    return f"""A store that was tuned already ({tuned}) was tuned {found["studies"]} times more:
 {found["false_wins"]} of them kept a change."""
 
 
