@@ -192,14 +192,14 @@ def put_back(idle: list[BenchProcess], journal: Journal, manager: ProcessManager
     manager.start_in_turn(free)
     held = names - free
     while held and time.monotonic() < deadline:
-        time.sleep(manager.interval)
+        time.sleep(max(manager.interval, manager.apart))
         free = startable(held, manager)
         if free:
             with journal.not_taken() as ours:
                 if not ours:
                     return
-                manager.start_in_turn(free)
-        held -= free
+                manager.start(min(free))  # and the next at the next look: others wait for this lock
+            held.remove(min(free))
     see_running(names, manager, max(0, deadline - time.monotonic()))
 
 
