@@ -144,8 +144,9 @@ def start_consumers(bench: Bench, journal: Journal, manager: ProcessManager) -> 
     consumers = journal.open["consumers"]
     idle = [one.name for one in bench_processes(bench.path, manager) if one.name in consumers and one.state in ENDED]
     if idle:
-        with journal.phase("Start consumers", "consumer", [min(idle)]):
-            manager.start(min(idle))
+        first = min(idle)
+        with journal.phase("Start consumers", "consumer", [first]):
+            manager.start(first)
 
 
 def main() -> None:

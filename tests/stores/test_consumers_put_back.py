@@ -12,7 +12,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_journal import Journal
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes import ENDED, bench_processes
 from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import Supervisor
-from ansible_collections.benchfly.stores.plugins.modules.bench_processes import put_back
+from ansible_collections.benchfly.stores.plugins.modules.bench_processes import put_back, start
 from tests.stores.supervised import supervisord
 
 pytestmark = pytest.mark.stores
@@ -69,3 +69,15 @@ def test_one_that_ends_when_another_run_moves_the_bench_is_left_to_that(supervis
     put_back(bench_processes(Path("shop"), manager), Journal(folder / "state"), manager, 20)
     assert not manager.wait({HELD}, ENDED, 20)
     assert states(manager)[IDLE] == "RUNNING"
+
+
+def test_consumers_start_one_after_the_other(
+    supervisor: tuple[Supervisor, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager, folder = supervisor
+    (folder / "done").touch()
+    assert not manager.wait({HELD}, ENDED, 20)
+    monkeypatch.setattr(manager, "apart", 2.0)
+    start(bench_processes(Path("shop"), manager), manager, 20)
+    started = {process.name: process.started for process in manager.processes()}
+    assert started[IDLE] - started[HELD] >= 2
