@@ -33,6 +33,9 @@ from benchfly.report.attempts import Attempt, gaps, latencies, read_attempts
 from benchfly.report.move import needs_of, spans_of, touched_at
 
 MOVES = ("migrate", "rollback")
+BESIDE_LOAD = (
+    "Benchmarks here run beside the bench's load on a small shared machine; they show the method, not the engines."
+)
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ def close(measured: Measured, folder: Path, console: Console) -> int:
     report.write_text(render(_report(measured, summary, folder)), encoding="utf-8")
     console.print()
     console.print(closing_table(summary))
+    console.print(BESIDE_LOAD, soft_wrap=True)
     console.print(f"\nThe demo took {measured.seconds:.0f} s. As data: {folder / 'summary.json'}", soft_wrap=True)
     return 0 if summary.good else 1
 
@@ -129,8 +133,7 @@ def _report(measured: Measured, summary: Summary, folder: Path) -> ReportData:
         notes=[
             "The bench is a stand-in: bench's own configuration, real RQ workers, gunicorn and supervisord, around a "
             "small web application that uses Redis as Frappe does.",
-            "Benchmarks here run beside the bench's load on a small shared machine; they show the method, not the "
-            "engines.",
+            BESIDE_LOAD,
         ],
     )
 
