@@ -10,7 +10,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,9 @@ ENGINES: dict[str, Callable[[], str]] = {
 VERSIONS = ("14", "15", "16")  # of Frappe: rq 1.11, 1.15 and 2.6
 RULES = "The rules of bench create-rq-users suffice for RQ and keep benches apart"
 EMPTY = "RQ's script that empties a queue may touch the jobs"
+RUN = "A worker runs jobs to their end"
+STOP = "A running job is seen, and its worker hears commands"
+SUSPEND = "Workers can be suspended"
 BIRTH = "A worker is born while /metrics is read"
 KEYS, MANY = "KEYS returns every key", "All keys of a site are deleted by one command"
 CROSSES = "DUMP and RESTORE cross to today's store and back"
@@ -180,7 +185,8 @@ def test_the_cache_of_frappe_16_is_refused_where_the_server_refuses_tracking(sta
 
 def test_a_queue_needs_settings_where_the_server_is_strict(stand_in: Callable[..., str]) -> None:
     plain, set_up = stand_in(), stand_in(*FLAGS)
-    for frappe, found in ask_at_once(plain, "queue", *VERSIONS).items():
+    for frappe in VERSIONS:  # in turn: the scraper of one would be in the way of the workers of another
+        found = ask(frappe, plain, "queue")
         expected = {EMPTY: "setting", BIRTH: "setting"} if frappe != "16" else {EMPTY: "setting"}
         assert (found.verdict, {name: said for name, said in found.unmet.items() if name != RULES}) == (
             "settings",
@@ -190,6 +196,19 @@ def test_a_queue_needs_settings_where_the_server_is_strict(stand_in: Callable[..
         assert ("KeyError: 'name'" in found.needs[BIRTH]["answer"]) == (frappe != "16")
     assert ask("15", set_up, "queue").verdict == "go"
     assert redis.Redis.from_url(plain).info("keyspace") == {}
+
+
+def test_a_scraper_that_is_there_all_along_is_told_and_does_not_end_the_gate(stand_in: Callable[..., str]) -> None:
+    plain = stand_in(*(flag for flag in FLAGS if "http" not in flag))
+    with closing(HTTPConnection(plain.removeprefix("redis://"), timeout=5)) as scraper:
+        scraper.request("GET", "/metrics")
+        found, later = ask("15", plain, "queue", config={"use_rq_auth": True}), ask("16", plain, "queue")
+    workers = (RUN, STOP, SUSPEND, BIRTH, RULES)
+    assert (found.verdict, found.unmet) == ("settings", dict.fromkeys(workers, "setting"))
+    for need in workers:
+        assert "KeyError: 'name'" in found.needs[need]["answer"]
+        assert "--primary_port_http_enabled=false" in found.needs[need]["remedy"]
+    assert later.verdict == "go"
 
 
 @pytest.mark.parametrize(

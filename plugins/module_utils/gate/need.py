@@ -7,7 +7,7 @@ Whatever redis-py raises on the way is the server's own refusal and counts as un
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.benchfly.stores.plugins.module_utils.gate.verdicts import MET, NO, SETTING
@@ -66,7 +66,6 @@ class Need:
     when: When = ALWAYS
     otherwise: str = NO
     remedy: str = "choose another engine or version"
-    expects: tuple[type[Exception], ...] = field(default=())  # what else it raises where the server does not do it
 
     def asked(self, probe: Probe) -> bool:
         """Whether the bench of this probe needs it of this store."""
@@ -79,7 +78,7 @@ class Need:
         except UnmetError as unmet:
             verdict, remedy = unmet.verdict or self.otherwise, unmet.remedy or self.remedy
             return Answer(self.need, self.used_by, unmet.answer, verdict, remedy)
-        except (StoreError, redis.exceptions.RedisError, OSError) + self.expects as error:
+        except (StoreError, redis.exceptions.RedisError, OSError) as error:
             plain = isinstance(error, (StoreError, redis.exceptions.ResponseError))
             said = f"{error}" if plain else f"{type(error).__name__}: {error}"
             return Answer(self.need, self.used_by, said, self.otherwise, self.remedy)

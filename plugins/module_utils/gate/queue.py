@@ -10,6 +10,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.gate.probe import 
 from ansible_collections.benchfly.stores.plugins.module_utils.gate.rq_probe import (
     HELD,
     RELEASED,
+    SCRAPED,
     RqProbe,
     meanwhile,
     until,
@@ -171,8 +172,7 @@ def empty(probe: Probe) -> str:
     "RQ when a worker starts; before 2.0 it wants a name on each line of CLIENT LIST",
     purposes=_QUEUE,
     otherwise=SETTING,
-    remedy="start the server with --primary_port_http_enabled=false (role dragonfly does) and scrape over RESP",
-    expects=(KeyError,),
+    remedy=SCRAPED,
 )
 def birth(probe: Probe) -> str:
     """CLIENT SETNAME and CLIENT LIST under a scraper's open connection, as this RQ reads them."""

@@ -11,7 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.need import UnmetError
 from ansible_collections.benchfly.stores.plugins.module_utils.gate.probe import TTL, Probe
+from ansible_collections.benchfly.stores.plugins.module_utils.gate.verdicts import SETTING
+
+SCRAPED = "start the server with --primary_port_http_enabled=false (role dragonfly does) and scrape over RESP"
 
 # The sets in which RQ lists all queues and workers, one of the probe's own, which ACL rules for RQ's keys allow too.
 _LISTS = "rq:benchfly-probe:{}:{}"
@@ -65,10 +69,16 @@ class RqProbe:
         return job
 
     def worker(self, queue: Any) -> Any:
-        """A worker that runs jobs in this process. At its birth it asks CLIENT SETNAME and CLIENT LIST."""
+        """A worker that runs jobs in this process. At its birth it asks CLIENT SETNAME and CLIENT LIST.
+
+        Raises UnmetError where RQ before 2.0 ends at a line without a name, which any scraper's connection may have.
+        """
         name = f"benchfly-probe-{uuid.uuid4().hex}"
         self.probe.own(f"rq:worker:{name}")
-        worker = self._worker_class([queue], name=name, connection=self.connection)
+        try:
+            worker = self._worker_class([queue], name=name, connection=self.connection)
+        except KeyError as error:
+            raise UnmetError(f"a worker ends at its birth: KeyError: {error}", SETTING, SCRAPED) from error
         worker.heard = []
         return worker
 
