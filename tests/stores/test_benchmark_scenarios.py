@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generato
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generators import GENERATORS
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.sampler import Sampler
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import Workload, parse
+from ansible_collections.benchfly.stores.plugins.module_utils.store_resp import Connection
 from ansible_collections.benchfly.stores.plugins.modules import benchmark_capture, benchmark_trial
 from tests.stores.servers import Server
 
@@ -87,6 +89,32 @@ def test_an_open_loop_counts_what_a_stall_made_wait(server: Server) -> None:
     assert hidden.measurement.p95_ms < 400  # a closed loop has four slow operations among all its fast ones
 
 
+def test_what_connecting_takes_is_no_latency(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = store.connect
+
+    def slowly(target: Target) -> Connection:
+        time.sleep(1)
+        return connect(target)
+
+    monkeypatch.setattr(store, "connect", slowly)
+    reading = play(server, workload("frappe-site", loop="open", rate=100), 1.0, rate=100)
+    assert reading.measurement.operations == pytest.approx(100, abs=5)
+    assert reading.measurement.seconds < 1.9 and reading.measurement.p95_ms < 500
+
+
+def test_a_client_that_cannot_connect_keeps_no_other_waiting(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect, asked = store.connect, itertools.count()
+
+    def refused_once(target: Target) -> Connection:
+        if next(asked) == 1:  # the first is the test's own
+            raise OSError("no route to it")
+        return connect(target)
+
+    monkeypatch.setattr(store, "connect", refused_once)
+    reading = play(server, workload("frappe-site"), 0.5, clients=3)
+    assert reading.measurement.errors == 1 and reading.measurement.operations > 100
+
+
 def test_processes_share_an_open_loop(server: Server) -> None:
     reading = play(server, workload("frappe-site", loop="open", rate=300), 2.0, clients=5, rate=300, parts=2)
     assert reading.measurement.operations == pytest.approx(600, abs=15)
@@ -121,6 +149,12 @@ def test_a_storm_clears_and_is_recovered_from(server: Server) -> None:
     assert all(storm["keys"] > 100 and storm["keys_ms"] > 0 and storm["unlink_ms"] > 0 for storm in storms)
     assert any(storm["recovered_ms"] for storm in storms)
     assert server.client.info("commandstats")["cmdstat_keys"]["calls"] == 2
+
+
+def test_a_storm_is_not_made_after_its_time_for_readers_that_are_late(server: Server) -> None:
+    wanted = workload("clear-cache-storm", items=300, storm={"every_ms": 500, "miss_ms": 1200})
+    assert len(play(server, wanted, 0.9).details["storms"]) == 1
+    assert server.client.info("commandstats")["cmdstat_keys"]["calls"] == 1
 
 
 def test_every_client_hears_of_every_write(server: Server) -> None:

@@ -23,7 +23,9 @@ def play(target: Target, workload: Workload, load: Load) -> dict[str, Any]:
     """The mix, cleared every so often; `details` has each storm's keys and times in ms (null: not back in time)."""
     ended, storms = threading.Event(), []
     every = workload.number("every_ms") / 1000
-    clearing = threading.Thread(target=_clear, args=(target, every, ended, storms), daemon=True)
+    # However late its last reads are: a store is cleared within the seconds of the play.
+    deadline = time.monotonic() + load.seconds
+    clearing = threading.Thread(target=_clear, args=(target, every, deadline, ended, storms), daemon=True)
     clearing.start()
     try:
         result = play_with(_Reader, target, workload, load)
@@ -38,9 +40,9 @@ def play(target: Target, workload: Workload, load: Load) -> dict[str, Any]:
     return result
 
 
-def _clear(target: Target, every: float, ended: threading.Event, storms: list[dict[str, Any]]) -> None:
+def _clear(target: Target, every: float, deadline: float, ended: threading.Event, storms: list[dict[str, Any]]) -> None:
     """As Frappe does it: KEYS over the whole store, and one UNLINK of all that it names."""
-    while not ended.wait(every):
+    while time.monotonic() + every < deadline and not ended.wait(every):
         try:
             with store.connect(target) as connection:
                 started = time.monotonic()
