@@ -23,42 +23,49 @@ def play(target: Target, workload: Workload, load: Load) -> dict[str, Any]:
 
 
 def play_with(kind: type[Client], target: Target, workload: Workload, load: Load) -> dict[str, Any]:
-    started = time.monotonic()
+    begin = recorder.Beginning(load.clients)
     choosers = {family.name: family.keys.chooser(family.items) for family in workload.families}
-    clients = [kind(target, workload, load, number, started, choosers) for number in range(load.clients)]
-    recorder.run_threads(lambda number: clients[number].run(), load.clients)
+    clients = [kind(target, workload, load, number, choosers) for number in range(load.clients)]
+    recorder.run_threads(lambda number: clients[number].run(begin), load.clients)
     details = kind.details(clients)
-    return recorder.result([client.recorder for client in clients], time.monotonic() - started, details)
+    return recorder.result([client.recorder for client in clients], time.monotonic() - begin.at, details)
 
 
 class Client:
     """One connection that plays the mix until its deadline, or until each of its items has had its turn."""
 
-    def __init__(
-        self, target: Target, workload: Workload, load: Load, number: int, started: float, choosers: dict[str, Any]
-    ) -> None:
+    def __init__(self, target: Target, workload: Workload, load: Load, number: int, choosers: dict[str, Any]) -> None:
         self._target, self.workload, self._load, self._number = target, workload, load, number
         self._random = random.Random((load.seed << 20) + number)
         self._choosers = choosers
-        self._started, self.recorder = started, recorder.Recorder(started)
+        self.recorder = recorder.Recorder()
 
     @classmethod
     def details(cls, clients: list[Any]) -> dict[str, Any]:
         """What else there is to tell of all clients."""
         return {}
 
-    def run(self) -> None:
-        load, chosen = self._load, self._chosen()
+    def run(self, begin: recorder.Beginning) -> None:
         try:
-            with store.connect(self._target) as connection:
-                deadline = self._started + load.seconds
-                for due in recorder.due_times(self._started, deadline, load.rate, self._number, load.clients):
-                    operation, item = next(chosen, (None, ""))
-                    if operation is None:
-                        return
-                    self.operate(connection, due, operation, item)
+            connection = store.connect(self._target)
         except (OSError, ReplyError) as error:
             self.recorder.trouble = str(error)
+            begin.wait()
+            return
+        with connection:
+            self.recorder.started = begin.wait()
+            try:
+                self._play(connection, self.recorder.started)
+            except (OSError, ReplyError) as error:
+                self.recorder.trouble = str(error)
+
+    def _play(self, connection: Connection, started: float) -> None:
+        load, chosen = self._load, self._chosen()
+        for due in recorder.due_times(started, started + load.seconds, load.rate, self._number, load.clients):
+            operation, item = next(chosen, (None, ""))
+            if operation is None:
+                return
+            self.operate(connection, due, operation, item)
 
     def operate(self, connection: Connection, due: float, operation: Operation, item: str) -> Any:
         """Run it, with what renews the time to live of what it writes; what the store answered."""
