@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist, fmean, stdev
+from statistics import NormalDist
 
 _REACH = NormalDist().inv_cdf(0.975)
 
@@ -14,10 +14,3 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     ordered, number = sorted(values), len(values)
     reach = _REACH * math.sqrt(number) / 2
     return ordered[max(0, math.floor(number / 2 - reach))], ordered[min(number, math.ceil(number / 2 + reach)) - 1]
-
-
-def mean_ratio(ratios: Sequence[float]) -> tuple[float, tuple[float, float]]:
-    """Their geometric mean and its interval of 95 %, for figures told in steps: of those the median is a step, too."""
-    logarithms = [math.log(ratio) for ratio in ratios]
-    middle, reach = fmean(logarithms), _REACH * stdev(logarithms) / math.sqrt(len(ratios))
-    return math.exp(middle), (math.exp(middle - reach), math.exp(middle + reach))

@@ -49,9 +49,23 @@ Smallest effect that a comparison could see here (median): {percent(found["small
 
 
 def overhead(found: Figures) -> str:
-    return f"""{found["pairs"]} pairs of {found["generator"]} under benchfly and by itself, in turns: throughput
-{ratio(found["throughput"])} times that of the bare program (median), p99 {ratio(found["p99"])} times (geometric mean,
-since it is told in steps of some per cent), with intervals of 95 %.
+    cells = [
+        [
+            name,
+            one["command"],
+            one["generator"],
+            one["pairs"],
+            f"{one['p99_ms']:g}",
+            ratio(one["throughput"]),
+            ratio(one["p99"]),
+        ]
+        for name, one in found["loads"].items()
+    ]
+    return f"""A load generator under benchfly and by itself, in turns: medians of the ratios of the wrapped one to the
+bare one, with intervals of 95 %, where server, load and sampler share all CPUs. The p99 is told in
+steps of 8 us. Of the short commands' 1 % is less than that, so the promise is held against the long ones' alone.
+
+{table(["commands", "command", "generator", "pairs", "p99, ms", "throughput", "p99"], cells)}
 The sampler took {percent(found["sampler_share_of_a_core"])} of a core."""
 
 
