@@ -120,7 +120,7 @@ def study(folder: Path, store: Tuned, plan: Plan) -> Outcome:
     """A whole study of the store; one that was cut short goes on."""
     going = Study(folder, plan)
     while batch := going.next:
-        store.expected = going.expected
+        store.expected = going.expected or store.expected
         going.record([result(each) for each in store.measure(batch.steps)])
     assert going.outcome
     return going.outcome

@@ -162,7 +162,7 @@ class Study:
         if not self._possible(settings):
             return None
         gains: list[list[float]] = []
-        slower: list[bool] = []
+        worse: list[dict[str, bool]] = []
         metrics = [OBJECTIVES[name] for name in self.plan.objectives]
         for repeat in range(REPEATS):
             # Bytes are the same every time. Only what was slow is played again, beside today's settings.
@@ -176,12 +176,18 @@ class Study:
                 self._failed += [(settings, "; ".join(found[OTHER].invalid))] if found[OTHER].invalid else []
                 return None
             gains.append([gain(metric, after, before) for metric in metrics])
-            slower.append(after.ops_per_second < HOPELESS * before.ops_per_second)
+            worse.append(
+                {
+                    "throughput": after.ops_per_second < HOPELESS * before.ops_per_second,
+                    "bytes": after.bytes_per_item > (1 + self.plan.tolerance) * before.bytes_per_item,
+                }
+            )
             if self.plan.noisy and search.report(number, repeat, fmean(each[0] for each in gains)):
                 return None
-            if not self.plan.noisy and not slower[-1]:
+            if not self.plan.noisy and not worse[-1]["throughput"]:
                 break
-        if all(slower) and "throughput" not in self.plan.objectives:
+        # No proof would pass the guard of what was worse every time; so it must not lead the search there.
+        if any(all(play[name] for play in worse) for name in {"throughput", "bytes"} - set(self.plan.objectives)):
             return None
         return [fmean(column) for column in zip(*gains, strict=True)]
 
