@@ -53,6 +53,7 @@ def host(fleet: Fleet) -> Host:
     put(host, "/root/info", (ROOT / "tests/data/dragonfly/info_all.txt").read_text())
     host.exec(["systemd-run", "--quiet", "--unit=replay", "python3", "/root/replay", "/root/info", str(REPLAYED)])
     assert wait_until(lambda: all(cli(host, name, "ping") == "PONG\n" for name in STORES), 20)
+    assert wait_until(lambda: f":{REPLAYED} " in host.exec(["ss", "-Hltn"]).stdout, 20)  # else it is not in `before`
     return host
 
 
