@@ -34,7 +34,8 @@ from benchfly.report.move import needs_of, spans_of, touched_at
 
 MOVES = ("migrate", "rollback")
 BESIDE_LOAD = (
-    "Benchmarks here run beside the bench's load on a small shared machine; they show the method, not the engines."
+    "Benchmarks here run on a small shared machine beside the bench's load, which the former cache serves meanwhile; "
+    "they show the method, not the engines."
 )
 
 
