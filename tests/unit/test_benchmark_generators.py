@@ -7,13 +7,18 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import trial, workload
-from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import Output, Target
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generator import (
+    Load,
+    Output,
+    Program,
+    Target,
+)
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generators import (
     GENERATORS,
     NoGeneratorError,
     choose,
 )
-from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.memtier import _squeezed
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.memtier import Memtier, _squeezed
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import Workload
 
 from benchfly.benchmark.trials import parse
@@ -53,6 +58,16 @@ def test_memtier_rate_is_what_was_done_over_the_time_asked_for() -> None:
     assert (measurement.operations, measurement.seconds, measurement.ops_per_second) == (48024, 1.0, 48024.0)
     assert (measurement.p50_ms, measurement.p95_ms, measurement.p99_ms) == (0.151, 0.295, 0.375)
     assert measurement.errors == 0
+
+
+def test_memtier_plays_less_than_a_second_as_a_number_of_requests() -> None:
+    given = Memtier()._argv(
+        Program("memtier_benchmark", "2"), Target("h", 1, 0, "", ""), MIX, Load(0.3, 4, rate=4000, items=50)
+    )
+    assert given[given.index("--requests") + 1] == "300" and "--test-time" not in given
+    measurement = parse("memtier_benchmark", memtier("short"), "here")
+    assert (measurement.operations, measurement.seconds, measurement.ops_per_second) == (1200, 0.3, 4000.0)
+    assert measurement.p99_ms == 0.239
 
 
 def test_memtier_counts_error_replies_as_operations_but_stderr_tells() -> None:

@@ -90,6 +90,8 @@ class Memtier(Generator):
         argv += ["--json-out-file", _JSON]
         if any(family.keys.kind == "sequence" for family in workload.families):
             argv += ["--requests", "allkeys"]
+        elif load.rate and load.seconds < 1:  # its time is in whole seconds
+            argv += ["--requests", str(max(1, round(load.rate / load.clients * load.seconds)))]
         else:
             argv += ["--test-time", str(max(1, round(load.seconds)))]
         argv += ["--rate-limiting", str(max(1, round(load.rate / load.clients)))] if load.rate else []
@@ -128,9 +130,11 @@ class Memtier(Generator):
             if not totals["Count"]:
                 said = troubles[0][1] if troubles else last_line(stderr)
                 raise OutputError(f"memtier_benchmark completed no operation. {said}")
-            # Its own "Ops/sec" divides by a mean of the connections' times that is off by up to a second.
-            seconds = configuration["test_time"] or stats["Runtime"]["Total duration"] / 1000
             limit = configuration.get("rate_limit", 0)
+            # Its own "Ops/sec" divides by a mean of the connections' times that is off by up to a second. So is its
+            # duration; where a number of requests was limited in rate, theirs is as it was meant to be.
+            planned = configuration["requests"] / limit if limit else stats["Runtime"]["Total duration"] / 1000
+            seconds = configuration["test_time"] or planned
             measurement = Measurement(
                 operations=int(totals["Count"]),
                 seconds=float(seconds),
