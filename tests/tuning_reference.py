@@ -16,7 +16,7 @@ from benchfly.tuning.plan import ATTEMPTS
 from benchfly.tuning.rules import Rule, rules
 from benchfly.tuning.search import MANY
 from benchfly.tuning.space import CPU_SETS, Setting, space
-from benchfly.tuning.study import HOPELESS, REPEATS
+from benchfly.tuning.study import HOPELESS, LONGER, REPEATS
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/tuning.md"
@@ -35,6 +35,7 @@ def page() -> str:
         many=MANY,
         repeats=REPEATS,
         hopeless=f"{HOPELESS:.0%}",
+        longer=LONGER,
         attempts=ATTEMPTS,
         settings=table(head, (setting_row(each) for each in space() if each.tried)),
         others=table(

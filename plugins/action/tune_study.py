@@ -103,5 +103,5 @@ def _steps(study: Study, applied: Mapping[str, Any]) -> list[dict[str, Any]]:
     for step in study.next.steps if study.next else ():
         changes = live(plan.store, plan.facts.spec, plan.facts.version, applied, step.settings)
         applied = dict(step.settings)
-        found.append({"settings": applied, "live": changes or {}, "restart": changes is None, "rate": step.rate})
+        found.append({"settings": applied, "live": changes or {}, "restart": changes is None, "rates": step.rates})
     return found

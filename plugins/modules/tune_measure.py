@@ -40,8 +40,8 @@ options:
     required: true
   steps:
     description:
-      - C(live), settings in the words of the engine, and C(rate), operations per second of an open loop that is played
-        after the closed one, or 0.
+      - C(live), settings in the words of the engine, and C(rates), operations per second of the open loops that are
+        played one after the other; 0 is a closed one.
     type: list
     elements: dict
     required: true
@@ -61,14 +61,14 @@ EXAMPLES = r"""
     generator: python-client
     holder: tune-4711
     steps:
-      - {live: {hash-max-listpack-value: "64"}, rate: 0}
-      - {live: {hash-max-listpack-value: "1024"}, rate: 0}
+      - {live: {hash-max-listpack-value: "64"}, rates: [0]}
+      - {live: {hash-max-listpack-value: "1024"}, rates: [0]}
 """
 
 RETURN = r"""
 steps:
   description:
-    - Of each step its C(measurements), of the closed loop and then of the open one; C(bytes_per_item), what an item of
+    - Of each step its C(measurements), one of each rate; C(bytes_per_item), what an item of
       the data took of the store's memory; C(seconds) that it took; and C(invalid), why it does not count.
   returned: success
   type: list

@@ -102,15 +102,15 @@ def steps(
     shared: bool = False,
     holder: str = "",
 ) -> list[dict[str, Any]]:
-    """What each step came to, one after the other: its `live` settings, a closed loop, and where `rate` is given an
-    open one. A step that cannot be measured has its reason in `invalid`, and no measurement.
+    """What each step came to, one after the other: its `live` settings, and a loop at each of its `rates`, 0 being
+    a closed one. A step that cannot be measured has its reason in `invalid`, and no measurement.
 
     Raises OSError, TakenOverError.
     """
     found = []
     for step in given:
-        began, rates = time.monotonic(), [0.0, *([step["rate"]] if step["rate"] else [])]
-        loads = [replace(load, rate=rate, seed=load.seed + len(found)) for rate in rates]
+        began = time.monotonic()
+        loads = [replace(load, rate=rate, seed=load.seed + len(found)) for rate in step["rates"]]
         try:
             change(target, step["live"], holder)
             result = measure(generator, program, target, workload, loads, shared)

@@ -80,10 +80,11 @@ def differences(begun: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str
 
 @dataclass(frozen=True)
 class Step:
-    """The data under those settings, and the load in a closed loop; at `rate` operations per second also in an open."""
+    """The data under those settings, and the load on it: in an open loop at each of `rates` operations per second, in
+    a closed one at 0."""
 
     settings: Settings
-    rate: float = 0.0
+    rates: tuple[float, ...] = (0.0,)
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Result:
 
 
 def result(step: Mapping[str, Any]) -> Result:
-    """What tune_measure says of a step, as a Result: throughput of the closed loop, p99 of the open one if played."""
+    """What tune_measure says of a step, as a Result: throughput of the first loop, p99 of the last."""
     played = step["measurements"]
     if not played:
         return Result(None, tuple(step["invalid"]) or ("it was not played",), step["seconds"])

@@ -26,7 +26,7 @@ from benchfly.errors import RefusedError, ResultsError
 from benchfly.tuning import rules
 from benchfly.tuning.objectives import OBJECTIVES, Measured, effects, gain
 from benchfly.tuning.plan import ATTEMPTS, Batch, Outcome, Plan, Result, Step, differences
-from benchfly.tuning.proof import Kept, Pair, Proof, Verdict, prove
+from benchfly.tuning.proof import Kept, Pair, Proof, Verdict, prove, rounds_wanted
 from benchfly.tuning.search import Search, Trials
 from benchfly.tuning.space import Settings
 
@@ -36,6 +36,7 @@ REPEATS = 3  # plays of a candidate in the search, each beside one of today's se
 SEARCH_SHARE = 0.5  # of the budget; the rest is for the proof
 RATE_SHARE = 0.5  # of the throughput under today's settings: the rate at which p99 is measured, unless one is given
 ROUNDS_AT_ONCE = 3  # of a proof; whoever plays them asks for more only then
+LONGER = 3  # times its rounds that a proof may take where what is measured swings
 HOPELESS = 0.7  # of today's throughput; what is slower in every play is not worth a proof
 
 
@@ -114,7 +115,7 @@ class Study:
     def _conducted(self) -> Conduct[Outcome]:
         """All of it: today's settings, the search, the proof."""
         # The first play warms the store up, and does not count.
-        first = (yield Batch("today's settings", [Step({}, self.plan.rate)] * 2))[-1]
+        first = (yield Batch("today's settings", [Step({}, self._rates)] * 2))[-1]
         if first.measured is None or first.invalid:
             why = "; ".join(first.invalid) or "nothing was measured"
             return self._ended(Kept(because=f"today's settings cannot be measured: {why}"))
@@ -208,8 +209,7 @@ class Study:
         """A proof with every comparison it asks for."""
         pair = next(proof)
         while True:
-            needed = self.plan.rounds_of_proof * 4 * self._spent / max(1, self._measured)
-            if self._spent + needed > self.plan.minutes * 60:
+            if self._affordable < self.plan.rounds_of_proof:
                 return Kept(because="the budget ended before anything was proved")
             verdict = yield from self._compared(pair)
             try:
@@ -226,16 +226,30 @@ class Study:
             return Verdict({}, better=False, broken=("such a store cannot be declared",))
         trials: list[Trial] = []
         sides, seed = {BASE: pair.base, OTHER: pair.other}, self.plan.seed + self._measured
-        schedule = benchmark_schedule([BASE, OTHER], self.plan.rounds_of_proof, seed, twin=True)
-        for first in range(0, len(schedule), ROUNDS_AT_ONCE * 4):
-            entries = schedule[first : first + ROUNDS_AT_ONCE * 4]
-            what = f"proof of {self._differing(pair.other)} against {self._differing(pair.base) or 'today'}"
+        what = f"proof of {self._differing(pair.other)} against {self._differing(pair.base) or 'today'}"
+        done, rounds = 0, self.plan.rounds_of_proof
+        while done < rounds:
+            several = min(ROUNDS_AT_ONCE, rounds - done)
+            entries = benchmark_schedule([BASE, OTHER], several, seed, first=done + 1, twin=True)
             results = yield from self._played(what, [sides[entry["store"]] for entry in entries])
             for entry, result in zip(entries, results, strict=True):
                 if entry["store"] == OTHER and result.invalid:
                     return Verdict({}, better=False, broken=result.invalid)
                 trials.append(Trial(entry["round"], entry["store"], result.measured, result.invalid))
+            done += several
+            if done == rounds:
+                rounds = max(done, self._rounds(trials, done))
         return self._verdict(with_twins(trials, seed))
+
+    def _rounds(self, trials: Sequence[Trial], done: int) -> int:
+        """As many as the proof should have, after those trials; what comes after it is left half of the budget."""
+        most = self.plan.rounds or min(LONGER * self.plan.rounds_of_proof, done + int(self._affordable / 2))
+        return min(most, rounds_wanted(trials, self.plan.objectives))
+
+    @property
+    def _affordable(self) -> float:
+        """Rounds of a proof that the budget still has, by what a step took so far."""
+        return (self.plan.minutes * 60 - self._spent) / (4 * max(self._spent, 1e-9) / max(1, self._measured))
 
     def _verdict(self, trials: Sequence[Trial]) -> Verdict:
         metrics = tuple(OBJECTIVES.values())
@@ -254,9 +268,15 @@ class Study:
 
     def _played(self, what: str, several: Sequence[Settings]) -> Conduct[Sequence[Result]]:
         """What was measured of each. Raises Abort when it was slower than those who use the store may find it."""
-        results = yield Batch(what, [Step(self._differing(settings), self._rate) for settings in several])
+        results = yield Batch(what, [Step(self._differing(settings), self._rates) for settings in several])
         self._guard()
         return results
+
+    @property
+    def _rates(self) -> tuple[float, ...]:
+        """Of the loops that are played. Where only the p99 at a rate is asked for, nothing needs all that it can do."""
+        closed = "throughput" in self.plan.objectives or "p99" not in self.plan.objectives
+        return (0.0, self._rate) if closed and self._rate else (self._rate,)
 
     def _guard(self) -> None:
         if self.plan.in_use and self.plan.ceiling and self._p99 > self.plan.ceiling:
