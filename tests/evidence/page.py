@@ -145,7 +145,8 @@ TOPICS: dict[str, dict[str, Callable[[Figures], str]]] = {
     "evidence": {"verdicts": verdicts, "overhead": overhead, "size": size, "killed": killed},
     "tuning-evidence": {
         "bytes": against_grid,
-        "load": against_grid,
+        "throughput": against_grid,
+        "p99": against_grid,
         "quiet": quiet,
         "kills": kills,
         "changes": changes,

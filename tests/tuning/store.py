@@ -48,7 +48,7 @@ class Tuned:
     declared: its keys beside engine, port and memory. seconds: of each play.
     """
 
-    def __init__(self, engine: str, declared: Settings, load: Workload, seconds: float, open_loop: bool) -> None:
+    def __init__(self, engine: str, declared: Settings, load: Workload, seconds: float, generator: str) -> None:
         self.binary = shutil.which(ENGINES[engine]())
         assert self.binary, f"no server for {engine}"
         banner = subprocess.run([self.binary, "--version"], capture_output=True, text=True, check=True).stdout
@@ -56,7 +56,7 @@ class Tuned:
         given = {"engine": engine, "purpose": "cache", "port": 6379, "memory": "512mb", **declared}
         self.spec = spec_of("store", given).mapping
         self.workload, self.seconds, self.applied = load, seconds, {}
-        self.generator, self.program = choose("python-client" if open_loop else "auto", "", False, load)
+        self.generator, self.program = choose(generator, "", False, load)
         self.expected = 0.0
         self._server: Server | None = None
 
@@ -73,7 +73,7 @@ class Tuned:
                 self._start(step.settings)
             self.applied = dict(step.settings)
             load = Load(self.seconds, self.workload.clients[0], expected=self.expected, items=self.workload.items)
-            given = [{"live": changes or {}, "rate": step.rate}]
+            given = [{"live": changes or {}, "rates": step.rates}]
             found += play.steps(given, self.generator, self.program, self.target, self.workload, load)
         return found
 
@@ -108,8 +108,8 @@ class Tuned:
 
 
 @contextmanager
-def tuned(engine: str, declared: Settings, load: Workload, seconds: float, open_loop: bool = False) -> Iterator[Tuned]:
-    store = Tuned(engine, declared, load, seconds, open_loop)
+def tuned(engine: str, declared: Settings, load: Workload, seconds: float, generator: str = "auto") -> Iterator[Tuned]:
+    store = Tuned(engine, declared, load, seconds, generator)
     try:
         yield store
     finally:
