@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 
 import pytest
 
-from benchfly.benchmark.trials import Trial
-from benchfly.tuning.objectives import Effect, Measured
-from benchfly.tuning.proof import Kept, Pair, Verdict, prove, rounds_wanted
+from benchfly.tuning.objectives import Effect
+from benchfly.tuning.proof import Kept, Pair, Verdict, prove
 from benchfly.tuning.space import Settings
 
 Truth = Callable[[Settings], float]  # how good settings are; more is better
@@ -25,26 +23,6 @@ def kept_of(candidate: Settings, truth: Truth) -> tuple[Kept, list[Pair]]:
             pair = going.send(Verdict({}, truth(pair.other) > truth(pair.base) + 0.01))
         except StopIteration as end:
             return end.value, pairs
-
-
-def trials(ratio: float, swings: float, rounds: int = 10) -> list[Trial]:
-    lot = random.Random(1)
-    return [
-        Trial(number, store, Measured(1, 1.0, 1.0, 1.0, 1.0, middle * lot.lognormvariate(0, swings), 0), ())
-        for number in range(1, rounds + 1)
-        for store, middle in [("base", 1.0), ("other", ratio)] * 2
-    ]
-
-
-@pytest.mark.parametrize(
-    ("ratio", "swings", "least", "most"),
-    [(1.0, 0.01, 0, 10), (1.0, 0.1, 50, 200), (3.0, 0.1, 0, 10), (1.0, 0.0, 0, 10)],
-)
-def test_rounds_are_wanted_for_what_swings_and_not_for_what_is_clear(
-    ratio: float, swings: float, least: int, most: int
-) -> None:
-    assert least <= rounds_wanted(trials(ratio, swings), ["p99"]) <= most
-    assert rounds_wanted(trials(ratio, swings), ["bytes"]) == 0, "none was measured"
 
 
 def by_key(**worth: float) -> Truth:

@@ -8,16 +8,11 @@ has two, from different trials.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean
 from typing import Any
 
-from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.rounds import rounds_needed
-
-from benchfly.benchmark.trials import Trial
-from benchfly.tuning.objectives import OBJECTIVES, Effect
+from benchfly.tuning.objectives import Effect
 from benchfly.tuning.space import Settings
 
 
@@ -53,9 +48,6 @@ class Kept:
 
 Proof = Generator[Pair, Verdict, Any]
 
-PRECISION = 0.02  # half the width of the interval that a proof goes on for
-OF_DIFFERENCE = 0.25  # or this share of what rounds differ by, where that is more: what is clear needs no more rounds
-
 
 def prove(candidate: Settings) -> Generator[Pair, Verdict, Kept]:
     """Yields pairs to compare, takes the verdict on each, and returns what is kept."""
@@ -75,25 +67,6 @@ def prove(candidate: Settings) -> Generator[Pair, Verdict, Kept]:
         return Kept(whole=final, because="; ".join(final.broken) or "what was seen first was not seen again")
     # A key alone, and one without which the others cannot be declared, has no other effect than that of all.
     return Kept(kept, {key: lines[key] if key in lines and lines[key].effects else final for key in kept}, final)
-
-
-def rounds_wanted(trials: Sequence[Trial], objectives: Sequence[str]) -> int:
-    """How many rounds tell the two stores of these trials apart in the objective that needs most.
-
-    By the sizes of the differences, never by their signs, as `rounds_needed` does: so whoever goes on for it finds no
-    more between equal stores.
-    """
-    wanted = 0
-    for name in objectives:
-        figures: dict[int, dict[str, list[float]]] = {}
-        for each in trials:
-            if each.measurement and (figure := float(getattr(each.measurement, OBJECTIVES[name].field))) > 0:
-                figures.setdefault(each.round, {}).setdefault(each.store, []).append(math.log(figure))
-        pairs = [[fmean(store) for store in found.values()] for found in figures.values() if len(found) > 1]
-        sizes = [abs(one - other) for one, other in pairs]
-        if sizes:
-            wanted = max(wanted, rounds_needed(sizes, max(PRECISION, OF_DIFFERENCE * fmean(sizes))))
-    return wanted
 
 
 def _reduced(

@@ -20,13 +20,13 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_files import
 from ansible_collections.benchfly.stores.plugins.module_utils.store_plan import engine_problems
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import SpecError, parse
 
-from benchfly.benchmark.comparison import compare
 from benchfly.benchmark.trials import Trial, with_twins
 from benchfly.errors import RefusedError, ResultsError
 from benchfly.tuning import rules
-from benchfly.tuning.objectives import OBJECTIVES, Measured, effects, gain
+from benchfly.tuning.judge import rounds_wanted, verdict
+from benchfly.tuning.objectives import OBJECTIVES, Measured, gain
 from benchfly.tuning.plan import ATTEMPTS, Batch, Outcome, Plan, Result, Step, differences
-from benchfly.tuning.proof import Kept, Pair, Proof, Verdict, prove, rounds_wanted
+from benchfly.tuning.proof import Kept, Pair, Proof, Verdict, prove
 from benchfly.tuning.search import Search, Trials
 from benchfly.tuning.space import Settings
 
@@ -237,34 +237,20 @@ class Study:
                     return Verdict({}, better=False, broken=result.invalid)
                 trials.append(Trial(entry["round"], entry["store"], result.measured, result.invalid))
             done += several
+            twins = with_twins(trials, seed)
             if done == rounds:
-                rounds = max(done, self._rounds(trials, done))
-        return self._verdict(with_twins(trials, seed))
+                rounds = max(done, self._rounds(twins, done))
+        return verdict(twins, (BASE, OTHER), self.plan)
 
     def _rounds(self, trials: Sequence[Trial], done: int) -> int:
         """As many as the proof should have, after those trials; what comes after it is left half of the budget."""
         most = self.plan.rounds or min(LONGER * self.plan.rounds_of_proof, done + int(self._affordable / 2))
-        return min(most, rounds_wanted(trials, self.plan.objectives))
+        return min(most, rounds_wanted(trials, (BASE, OTHER), self.plan.objectives))
 
     @property
     def _affordable(self) -> float:
         """Rounds of a proof that the budget still has, by what a step took so far."""
         return (self.plan.minutes * 60 - self._spent) / (4 * max(self._spent, 1e-9) / max(1, self._measured))
-
-    def _verdict(self, trials: Sequence[Trial]) -> Verdict:
-        metrics = tuple(OBJECTIVES.values())
-        found = effects(compare(trials, [BASE, OTHER], only=metrics).rows)
-        slow = [each.measurement.p99_ms for each in trials if each.store == OTHER and each.measurement]
-        broken = []
-        if self.plan.ceiling and slow and fmean(slow) > self.plan.ceiling:
-            broken.append(f"p99 is {fmean(slow):.2f} ms, above the ceiling of {self.plan.ceiling:g} ms")
-        for name, effect in found.items():
-            loss = 1 / effect.ratio if OBJECTIVES[name].more_is_better else effect.ratio
-            if effect.better is False and (name in self.plan.objectives or loss > 1 + self.plan.tolerance):
-                broken.append(f"it is worse in {effect}")
-        mine = [found[name] for name in self.plan.objectives if name in found]
-        won = any(effect.better and abs(effect.ratio - 1) >= self.plan.smallest for effect in mine)
-        return Verdict(found, won and not broken, tuple(broken))
 
     def _played(self, what: str, several: Sequence[Settings]) -> Conduct[Sequence[Result]]:
         """What was measured of each. Raises Abort when it was slower than those who use the store may find it."""
