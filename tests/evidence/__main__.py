@@ -15,6 +15,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generators import NoGeneratorError
+
 HOME = Path(__file__).parents[2] / ".benchfly"
 
 
@@ -34,7 +36,12 @@ def main(package: str = "tests.evidence", stem: str = "evidence", about: str = _
         topic = modules[name]
         folder = HOME / stem / f"{name}{'-short' if given.short else ''}"
         folder.mkdir(parents=True, exist_ok=True)
-        figures = topic.run(folder, given.short)
+        try:
+            figures = topic.run(folder, given.short)
+        except NoGeneratorError as error:
+            print(f"{name}: NOT MEASURED. {error}", file=sys.stderr)  # noqa: T201
+            kept = False
+            continue
         figures_of[name] = {"measured": datetime.now(UTC).isoformat(), **figures, "kept": topic.good(figures)}
         file.write_text(json.dumps(figures_of, indent=2) + "\n", encoding="utf-8")
         print(f"{name}: {'kept' if figures_of[name]['kept'] else 'NOT KEPT'}", json.dumps(figures, indent=2))  # noqa: T201

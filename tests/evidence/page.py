@@ -86,7 +86,7 @@ def against_grid(found: Figures) -> str:
     """One line for the five seeds of a beginning."""
     groups: dict[tuple[str, ...], list[Figures]] = defaultdict(list)
     for one in found["of_each"]:
-        about = tuple(str(one.get(key, "")) for key in ("engine", "workload", "start", "objective"))
+        about = tuple(str(one.get(key, "")) for key in ("engine", "workload", "start"))
         groups[about].append(one)
     cells = [
         [
@@ -99,11 +99,13 @@ def against_grid(found: Figures) -> str:
         ]
         for about, some in groups.items()
     ]
-    used = [number for number in range(4) if any(row[number] for row in cells)]
-    head = ["engine", "workload", "from", "objective", "studies", "kept", "least recovered", "median", "trials of grid"]
-    keep = [*used, *range(4, len(head))]
-    return f"""Studies against the best of an exhaustive grid. Recovered is the share of that best which what was kept
-reaches; kept without proof: {found["kept_without_proof"]}.
+    used = [number for number in range(3) if any(row[number] for row in cells)]
+    head = ["engine", "workload", "from", "studies", "kept", "least recovered", "median", "trials of grid"]
+    keep = [*used, *range(3, len(head))]
+    played = f"Load by {found['generator']}" if "generator" in found else ""
+    played += f", {found['rate']:,.0f} operations a second. " if found.get("rate") else ". " if played else ""
+    return f"""{played}Studies against the best of an exhaustive grid. Recovered is the share of
+that best which what was kept reaches; kept without proof: {found["kept_without_proof"]}.
 
 {table([head[number] for number in keep], ([row[number] for number in keep] for row in cells))}"""
 
