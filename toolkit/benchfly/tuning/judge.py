@@ -22,15 +22,18 @@ Sides = tuple[str, str]  # names of the two in the trials
 def rounds_wanted(trials: Sequence[Trial], sides: Sides, objectives: Sequence[str]) -> int:
     """How many rounds tell both sides apart in the objective that needs most; 0 where none was measured.
 
-    By the sizes of the differences, never by their signs, as `rounds_needed` does: so whoever goes on for it finds no
-    more between equal stores.
+    Of an objective in which the second side looks worse, none: it will not be kept for that. How many else is told by
+    the sizes of the differences, never by their signs, as `rounds_needed` does. So whoever goes on for it keeps no more
+    of equal stores.
     """
     wanted = 0
     for name in objectives:
-        one, other = (by_round(trials, side, OBJECTIVES[name]) for side in sides)
-        sizes = [abs(math.log(one[at] / other[at])) for at in one if min(one[at], other.get(at, 0)) > 0]
-        if sizes:
-            wanted = max(wanted, rounds_needed(sizes, max(PRECISION, OF_DIFFERENCE * fmean(sizes))))
+        metric = OBJECTIVES[name]
+        one, other = (by_round(trials, side, metric) for side in sides)
+        gains = [math.log(other[at] / one[at]) for at in one if min(one[at], other.get(at, 0)) > 0]
+        if gains and (fmean(gains) > 0) == metric.more_is_better:
+            size = fmean(abs(each) for each in gains)
+            wanted = max(wanted, rounds_needed(gains, max(PRECISION, OF_DIFFERENCE * size)))
     return wanted
 
 
