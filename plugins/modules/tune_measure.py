@@ -68,8 +68,8 @@ EXAMPLES = r"""
 RETURN = r"""
 steps:
   description:
-    - Of each step its C(measurements), one of each rate; C(bytes_per_item), what an item of
-      the data took of the store's memory; C(seconds) that it took; and C(invalid), why it does not count.
+    - Of each step its C(measurements), one of each rate; C(bytes_per_item), what an item of the
+      data took of the store's memory; C(seconds) that it took; and C(invalid), why it does not count.
   returned: success
   type: list
   elements: dict

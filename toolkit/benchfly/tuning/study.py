@@ -22,8 +22,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import 
 
 from benchfly.benchmark.trials import Trial, with_twins
 from benchfly.errors import RefusedError, ResultsError
-from benchfly.tuning import rules
-from benchfly.tuning.judge import rounds_wanted, verdict
+from benchfly.tuning import judge, rules
 from benchfly.tuning.objectives import OBJECTIVES, Measured, gain
 from benchfly.tuning.plan import ATTEMPTS, Batch, Outcome, Plan, Result, Step, differences
 from benchfly.tuning.proof import Kept, Pair, Proof, Verdict, prove
@@ -240,12 +239,12 @@ class Study:
             twins = with_twins(trials, seed)
             if done == rounds:
                 rounds = max(done, self._rounds(twins, done))
-        return verdict(twins, (BASE, OTHER), self.plan)
+        return judge.verdict(twins, (BASE, OTHER), self.plan)
 
     def _rounds(self, trials: Sequence[Trial], done: int) -> int:
         """As many as the proof should have, after those trials; what comes after it is left half of the budget."""
         most = self.plan.rounds or min(LONGER * self.plan.rounds_of_proof, done + int(self._affordable / 2))
-        return min(most, rounds_wanted(trials, (BASE, OTHER), self.plan.objectives))
+        return min(most, judge.rounds_wanted(trials, (BASE, OTHER), self.plan.objectives))
 
     @property
     def _affordable(self) -> float:
