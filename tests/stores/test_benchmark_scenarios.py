@@ -177,6 +177,20 @@ def test_every_subscriber_gets_every_event(server: Server) -> None:
     assert reading.measurement.errors == 0
 
 
+def test_events_and_writes_wait_for_those_who_are_late(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = store.connect
+
+    def slowly(target: Target) -> Connection:
+        time.sleep(1)
+        return connect(target)
+
+    monkeypatch.setattr(store, "connect", slowly)
+    reading = play(server, workload("realtime"), 0.5, clients=2, rate=50)
+    assert reading.details["published"] == 25 and reading.measurement.errors == 0
+    reading = play(server, workload("client-tracking"), 0.5, clients=3, rate=40)
+    assert reading.details == {"written": 20, "clients": 3, "unheard": 0}
+
+
 def test_the_sampler_knows_the_server_and_costs_next_to_nothing(server: Server) -> None:
     sampler = Sampler({"here": Target.from_url(server.url), "gone": Target("127.0.0.1", 1, 0, "", "")})
     sampler.rows()

@@ -47,17 +47,11 @@ class Client:
 
     def run(self, begin: recorder.Beginning) -> None:
         try:
-            connection = store.connect(self._target)
+            with begin.after(lambda: store.connect(self._target)) as connection:
+                self.recorder.started = begin.at
+                self._play(connection, begin.at)
         except (OSError, ReplyError) as error:
             self.recorder.trouble = str(error)
-            begin.wait()
-            return
-        with connection:
-            self.recorder.started = begin.wait()
-            try:
-                self._play(connection, self.recorder.started)
-            except (OSError, ReplyError) as error:
-                self.recorder.trouble = str(error)
 
     def _play(self, connection: Connection, started: float) -> None:
         load, chosen = self._load, self._chosen()

@@ -7,9 +7,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 _WOKEN = 0.02  # seconds in which threads that wait for the last one are awake
+
+Prepared = TypeVar("Prepared")
 
 
 class Recorder:
@@ -31,7 +33,7 @@ class Beginning:
     """The moment at which so many threads begin together, once each of them has made its connection.
 
     What connecting takes would else be counted as latency of the first operations, and of a short play those are the
-    slowest hundredth.
+    slowest hundredth. On a busy machine it takes longer than any time one could allow for it.
     """
 
     def __init__(self, threads: int) -> None:
@@ -41,11 +43,13 @@ class Beginning:
     def _set(self) -> None:
         self.at = time.monotonic() + _WOKEN
 
-    def wait(self) -> float:
-        """Wait for it; every thread must, also one that could not connect."""
-        self._all_there.wait()
-        time.sleep(max(0.0, self.at - time.monotonic()))
-        return self.at
+    def after(self, prepare: Callable[[], Prepared]) -> Prepared:
+        """Prepare, and wait until the moment `at`; every thread must, and one that raises has kept no other waiting."""
+        try:
+            return prepare()
+        finally:
+            self._all_there.wait()
+            time.sleep(max(0.0, self.at - time.monotonic()))
 
 
 def result(recorders: Sequence[Recorder], seconds: float, details: dict[str, Any] | None = None) -> dict[str, Any]:

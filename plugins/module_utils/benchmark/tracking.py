@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark import recorder, store
@@ -15,7 +15,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.generato
     value,
 )
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.mix import ITEM_FORMAT
-from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.recorder import Recorder
+from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.recorder import Beginning, Recorder
 from ansible_collections.benchfly.stores.plugins.module_utils.benchmark.workload import Workload
 from ansible_collections.benchfly.stores.plugins.module_utils.store_resp import Connection, ReplyError
 
@@ -29,14 +29,14 @@ def play(target: Target, workload: Workload, load: Load) -> dict[str, Any]:
     keys = [family.key + ITEM_FORMAT % number for number in range(family.items)]
     due_of: dict[str, float] = {}
     _refusal(target)
-    started = time.monotonic() + 1.0  # reading everything comes first
-    recorders = [Recorder(started) for _ in range(load.clients + writers)]
+    recorders = [Recorder() for _ in range(load.clients + writers)]
+    begin = Beginning(len(recorders))
     written = [0] * writers
 
     def work(number: int) -> None:
         try:
             if number < load.clients:
-                _cache(target, keys, due_of, recorders[number], started + load.seconds + _GRACE)
+                _cache(target, keys, due_of, recorders[number], begin, load.seconds + _GRACE)
             else:
                 written[number - load.clients] = write(number - load.clients)
         except (OSError, ReplyError) as error:
@@ -44,8 +44,8 @@ def play(target: Target, workload: Workload, load: Load) -> dict[str, Any]:
 
     def write(writer: int) -> int:
         count, payload = 0, value(family.sizes[0][0])
-        with store.connect(target) as connection:
-            for due in recorder.due_times(started, started + load.seconds, load.rate, writer, writers):
+        with begin.after(lambda: store.connect(target)) as connection:
+            for due in recorder.due_times(begin.at, begin.at + load.seconds, load.rate, writer, writers):
                 key = keys[(writer + count * writers) % len(keys)]
                 due_of[key] = due
                 connection.call("SET", key, payload)
@@ -67,16 +67,25 @@ def _refusal(target: Target) -> None:
             raise OutputError(f"it refuses what the cache of Frappe v16 needs, CLIENT TRACKING: {error}") from error
 
 
-def _cache(target: Target, keys: list[str], due_of: dict[str, float], mine: Recorder, until: float) -> None:
+def _cache(
+    target: Target, keys: list[str], due_of: dict[str, float], mine: Recorder, begin: Beginning, seconds: float
+) -> None:
     """A web process: reads everything once, and again what it hears of."""
-    with store.connect(target) as invalidations, store.connect(target) as data:
-        redirect = str(invalidations.call("CLIENT", "ID"))
-        invalidations.call("SUBSCRIBE", _CHANNEL)
-        data.call("CLIENT", "TRACKING", "ON", "REDIRECT", redirect, "NOLOOP")
-        for key in keys:
-            data.call("GET", key)
+    with ExitStack() as opened:
+
+        def prepare() -> tuple[Connection, Connection]:
+            invalidations, data = (opened.enter_context(store.connect(target)) for _ in range(2))
+            redirect = str(invalidations.call("CLIENT", "ID"))
+            invalidations.call("SUBSCRIBE", _CHANNEL)
+            data.call("CLIENT", "TRACKING", "ON", "REDIRECT", redirect, "NOLOOP")
+            for key in keys:
+                data.call("GET", key)
+            return invalidations, data
+
+        invalidations, data = begin.after(prepare)
+        mine.started = begin.at
         with suppress(socket.timeout):
-            while (left := until - time.monotonic()) > 0:
+            while (left := begin.at + seconds - time.monotonic()) > 0:
                 _hear(invalidations, data, due_of, mine, left)
 
 
