@@ -89,7 +89,8 @@ def test_an_open_loop_counts_what_a_stall_made_wait(server: Server) -> None:
     assert hidden.measurement.p95_ms < 400  # a closed loop has four slow operations among all its fast ones
 
 
-def test_what_connecting_takes_is_no_latency(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def slow_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
     connect = store.connect
 
     def slowly(target: Target) -> Connection:
@@ -97,6 +98,10 @@ def test_what_connecting_takes_is_no_latency(server: Server, monkeypatch: pytest
         return connect(target)
 
     monkeypatch.setattr(store, "connect", slowly)
+
+
+@pytest.mark.usefixtures("slow_to_connect")
+def test_what_connecting_takes_is_no_latency(server: Server) -> None:
     reading = play(server, workload("frappe-site", loop="open", rate=100), 1.0, rate=100)
     assert reading.measurement.operations == pytest.approx(100, abs=5)
     assert reading.measurement.seconds < 1.9 and reading.measurement.p95_ms < 500
@@ -177,14 +182,8 @@ def test_every_subscriber_gets_every_event(server: Server) -> None:
     assert reading.measurement.errors == 0
 
 
-def test_events_and_writes_wait_for_those_who_are_late(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    connect = store.connect
-
-    def slowly(target: Target) -> Connection:
-        time.sleep(1)
-        return connect(target)
-
-    monkeypatch.setattr(store, "connect", slowly)
+@pytest.mark.usefixtures("slow_to_connect")
+def test_events_and_writes_wait_for_those_who_are_late(server: Server) -> None:
     reading = play(server, workload("realtime"), 0.5, clients=2, rate=50)
     assert reading.details["published"] == 25 and reading.measurement.errors == 0
     reading = play(server, workload("client-tracking"), 0.5, clients=3, rate=40)
