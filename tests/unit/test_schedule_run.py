@@ -178,9 +178,9 @@ def test_what_stops_a_benchmark_is_told_apart(
     nightly: settings.Settings, hook: Hook, stop: str, status: str, code: int, told: str | None
 ) -> None:
     data = run(nightly, stop)
-    assert (data["status"], data["exit_code"]) == (status, code)
+    assert (data["status"], data["exit_code"]) == (status, code), data
     assert history.runs("nightly")[0].outcome == status
-    assert [told in message["message"] for message in hook.told] == ([True] if told else [])
+    assert [told in message["message"] for message in hook.told] == ([True] if told else []), data
 
 
 def test_it_does_not_begin_in_a_blackout_window(nightly: settings.Settings) -> None:
@@ -230,7 +230,8 @@ def test_what_never_began_is_told_but_not_by_a_calendar_that_came_later(
 ) -> None:
     before = history.Scheduled("run0", "nightly", datetime.now(UTC) - timedelta(days=3), Outcome.MEASURED)
     history.keep(replace(before, calendar="02:30"))
-    assert [one["kind"] for one in run(nightly, calendar=calendar)["findings"]] == kinds
+    data = run(nightly, calendar=calendar)
+    assert [one["kind"] for one in data["findings"]] == kinds, data
     assert history.runs("nightly")[-1].calendar == calendar
 
 
