@@ -100,24 +100,25 @@ def against_grid(found: Figures) -> str:
         ]
         for about, some in groups.items()
     ]
-    used = [number for number in range(4) if any(row[number] for row in cells)]
-    head = ["engine", "workload", "from", "the grid's best", "studies", "kept", "least recovered", "median"]
-    head.append("trials of grid")
+    head = ["engine", "workload", "from", "the grid's best"]
+    used = [number for number in range(len(head)) if any(row[number] for row in cells)]
+    head += ["studies", "kept", "least recovered", "median", "trials of grid"]
     keep = [*used, *range(4, len(head))]
     played = f"Load by {found['generator']}" if "generator" in found else ""
     played += f", {found['rate']:,.0f} operations a second.\n" if found.get("rate") else ".\n" if played else ""
     nothing = "\nWhere the grid's best is not better than the beginning (1 x) for certain, the beginning is the best."
-    nothing = nothing if 3 in used else ""
     return f"""{played}Studies against the best of an exhaustive grid. Recovered is the share of
-that best which what was kept reaches; kept without proof: {found["kept_without_proof"]}.{nothing}
+that best which what was kept reaches; kept without proof: {found["kept_without_proof"]}.{nothing if 3 in used else ""}
 
 {table([head[number] for number in keep], ([row[number] for number in keep] for row in cells))}"""
 
 
 def to_be_had(study: Figures) -> str:
     """How much better the best of the grid is than the beginning, where that was measured."""
-    found, low, high = (1 + gain for gain in study.get("gain_best_of_grid", (0.0, 0.0, 0.0)))
-    return f"{found:.2f} x ({low:.2f} to {high:.2f})" if "gain_best_of_grid" in study else ""
+    if "gain_best_of_grid" not in study:
+        return ""
+    found, low, high = (1 + gain for gain in study["gain_best_of_grid"])
+    return f"{found:.2f} x ({low:.2f} to {high:.2f})"
 
 
 def quiet(found: Figures) -> str:
