@@ -61,7 +61,8 @@ evidence: setup
 tuning-evidence: setup
 	@.venv/bin/python -m tests.tuning $(TOPICS) $(EVIDENCE); code=$$?; $(MAKE) --no-print-directory figures; exit $$code
 
-# PERF=sweep takes one of them alone; ROUNDS says how often, HOSTS="20 100" with how many hosts one converges.
+# PERF=sweep takes one of them alone; ROUNDS says how often, HOSTS="20 100" with how many hosts one converges, and APART=1
+# has a cutover with CPUs of their own for the web and for the rest.
 PERF ?= converge cutover sweep stops
 perf: setup
 	@for topic in $(PERF); do .venv/bin/python -m tests.perf.$$topic || exit 1; done

@@ -3,6 +3,7 @@
 A stand-in bench under load moves there and back, MOVES times (20) in all. Before each move come its floors on the same
 bench: a HUP of gunicorn's master, a warm restart of the workers by supervisorctl, and both at once, without any move.
 MINUTES=10 begins no move later than that, accounts for what was made so far, and leaves the others to the next run.
+APART=1 has what answers users, and the load, on half of the CPUs, and all the rest, with the controller, on the others.
 """
 
 from __future__ import annotations
@@ -19,17 +20,25 @@ from itertools import cycle, islice, pairwise
 from pathlib import Path
 from statistics import median
 
-from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes import bench_processes
+from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes import (
+    BenchProcess,
+    bench_processes,
+    children,
+)
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_switch import reload_web
 from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import Supervisor
-from demo.load import Request, read_requests
+from demo.load import Load, Request, read_requests
 from tests.bench.conftest import Moving, stand_in
 from tests.bench.test_move import held
 from tests.perf.figures import ROOT, keep
 
 MOVES = int(os.environ.get("MOVES", "20"))
 MINUTES = float(os.environ.get("MINUTES", "inf"))
-KEPT = ROOT / ".benchfly/perf-cutover.json"
+CPUS = sorted(os.sched_getaffinity(0))
+APART = bool(os.environ.get("APART"))
+FRONT, BACK = CPUS[: len(CPUS) // 2], CPUS[len(CPUS) // 2 :]
+NAME = "cutover-apart" if APART else "cutover"
+KEPT = ROOT / f".benchfly/perf-{NAME}.json"
 ENQUEUES, PAGES = 20, 5  # a second
 # After the web was told to move, until its users are as before.
 WINDOW = 6.0
@@ -57,11 +66,14 @@ class Cost:
 
 def hup(moving: Moving) -> float:
     """Tell the web to reload; when it was told."""
-    supervisor = Supervisor(str(moving.bench.supervisor_socket))
-    web = next(process for process in bench_processes(moving.bench.path, supervisor) if process.role == "web")
+    web = next(process for process in processes(moving) if process.role == "web")
     started = time.time()
-    reload_web(web, supervisor, 120)
+    reload_web(web, Supervisor(str(moving.bench.supervisor_socket)), 120)
     return started
+
+
+def processes(moving: Moving) -> list[BenchProcess]:
+    return bench_processes(moving.bench.path, Supervisor(str(moving.bench.supervisor_socket)))
 
 
 def settled(started: float) -> Span:
@@ -142,12 +154,41 @@ def measured(moving: Moving, verb: str, act: Callable[[], object]) -> Cost:
     )
 
 
+def servers_apart(folder: Path) -> tuple[Path | None, str, Path | None]:
+    """The engines of the stores, as `stand_in` takes them: on the CPUs in front, whoever starts them."""
+    program = folder / "redis-server"
+    program.write_text(f'#!/bin/sh\nexec taskset --cpu-list {",".join(map(str, FRONT))} redis-server "$@"\n')
+    program.chmod(0o755)
+    return program, "redis", program
+
+
+def load_apart(moving: Moving) -> Load:
+    """Begin the load where it and the web have CPUs of their own, as they have on hosts without workers.
+
+    Whatever begins later is on the others: workers, the scheduler and socketio by supervisord, and the controller.
+    """
+    os.sched_setaffinity(0, FRONT)
+    load = moving.load(enqueues=ENQUEUES, pages=PAGES)
+    os.sched_setaffinity(0, BACK)
+    for web in (process.pid for process in processes(moving) if process.role == "web"):
+        for pid in (web, *children(web)):
+            os.sched_setaffinity(pid, FRONT)
+    return load
+
+
 def main() -> None:
     costs, jobs = former()
     deadline = time.monotonic() + 60 * MINUTES
-    with tempfile.TemporaryDirectory() as folder, stand_in(Path(folder), {}) as moving:
+    if APART and not FRONT:
+        raise SystemExit("APART=1 needs two CPUs")
+    if APART:
+        os.sched_setaffinity(0, BACK)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        stand_in(Path(folder), {}, *([servers_apart(Path(folder))] if APART else [])) as moving,
+    ):
         moving.patience = 900  # a busy machine is no failure here
-        load = moving.load(enqueues=ENQUEUES, pages=PAGES)
+        load = load_apart(moving) if APART else moving.load(enqueues=ENQUEUES, pages=PAGES)
         time.sleep(3 * QUIET)
         for verb in islice(cycle(("migrate", "rollback")), MOVES - len(costs)):
             if time.monotonic() > deadline:
@@ -157,8 +198,9 @@ def main() -> None:
         counted = moving.account(load)
     jobs += Counter(acknowledged=counted.web.acknowledged, **dict(zip(("lost", "twice"), held(counted), strict=True)))
     keep(
-        "cutover",
+        NAME,
         {
+            "apart": APART,
             "moves": [asdict(cost) for cost in costs],
             "jobs": {name: jobs[name] for name in ("acknowledged", "lost", "twice")},
             "failed": sum(cost.failed for cost in costs),

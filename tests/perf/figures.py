@@ -159,15 +159,21 @@ def cutover(figures: dict[str, Any]) -> str:
         for row in figures["moves"]
     ]
     jobs, floors = figures["jobs"], sorted(row["idle_floor"] for row in figures["moves"])
-    return f"""## A move under load: `make perf PERF=cutover`
+    title = "A move under load: `make perf PERF=cutover`"
+    where = "web, workers, load and controller share the CPUs here."
+    if figures.get("apart"):
+        title = "A move under load, on CPUs apart: `make perf PERF=cutover APART=1`"
+        where = "web, stores and load have half of the CPUs here; workers, socketio and controller the others."
+    return f"""## {title}
 
 {machine(figures)} {len(cells)} moves of a stand-in bench there and back, at 20 enqueues and 5 pages a second.
 {jobs["acknowledged"]:,} jobs acknowledged, {jobs["lost"]} lost, {jobs["twice"]} run twice; {figures["failed"]} requests
 failed. Slowest request (medians): {figures["slowest_ratio"]} x that of a HUP without a move, and
 {figures["slowest_ratio_restart"]} x that of a HUP between stop and start of the workers without one, as a move has it:
-web, workers, load and controller share the CPUs here. Time without an executed job, less the
-sweep: {figures["idle_ratio"]} x that of a warm restart of the same workers (median), which took {floors[0]:.1f} to
-{floors[-1]:.1f} s here: supervisord answers a stop as soon as anything wakes it, at the latest a second after the end.
+{where}
+Time without an executed job, less the sweep: {figures["idle_ratio"]} x that of a warm restart of the same workers
+(median), which took {floors[0]:.1f} to {floors[-1]:.1f} s here: supervisord answers a stop as soon as anything wakes
+it, at the latest a second after the end.
 Realtime events are missed until socketio has subscribed again; of later ones {figures["events_lost"]} were lost.
 
 {
@@ -245,6 +251,7 @@ that of controller and hosts together, which other work on the machine changes l
 SECTIONS: dict[str, Callable[[Any], str]] = {
     "perf-converge": converge,
     "perf-cutover": cutover,
+    "perf-cutover-apart": cutover,
     "perf-rollout": rollout,
     "perf-sweep": sweep,
     "perf-stops": stops,
