@@ -27,6 +27,9 @@ from tests.stores.servers import DragonflyServer, Server
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
+# Binary that the bench's own stores run on, and engine and binary of the new ones; None is redis-server.
+Servers = tuple[Path | None, str, Path | None]
+REDIS: Servers = (None, "redis", None)
 
 
 @dataclass
@@ -134,22 +137,20 @@ def shape() -> dict[str, Any]:
 
 
 @pytest.fixture
-def servers() -> tuple[Path | None, str, Path | None]:
-    """The binary that the bench's own stores run on, and engine and binary of the new ones; None is redis-server."""
-    return None, "redis", None
+def servers() -> Servers:
+    """What the stores of both sides run on."""
+    return REDIS
 
 
 @pytest.fixture
-def moving(tmp_path: Path, shape: dict[str, Any], servers: tuple[Path | None, str, Path | None]) -> Iterator[Moving]:
+def moving(tmp_path: Path, shape: dict[str, Any], servers: Servers) -> Iterator[Moving]:
     with stand_in(tmp_path, shape, servers) as moving:
         yield moving
 
 
 @contextmanager
-def stand_in(
-    tmp_path: Path, shape: dict[str, Any], servers: tuple[Path | None, str, Path | None] = (None, "redis", None)
-) -> Iterator[Moving]:
-    """A bench that runs, and two new stores for it; `servers` as the fixture of that name gives them."""
+def stand_in(tmp_path: Path, shape: dict[str, Any], servers: Servers = REDIS) -> Iterator[Moving]:
+    """A bench that runs, and two new stores for it."""
     # redis-py 3 does not decode what is escaped in an URL.
     password = "plain-password" if shape.get("frappe") == "14" else "p@ss/w:rd"
     former, engine, binary = servers

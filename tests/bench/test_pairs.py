@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.bench.conftest import ROOT, Moving
+from tests.bench.conftest import ROOT, Moving, Servers
 from tests.bench.test_move import held
 from tests.stores.binaries import dragonfly, redis_6_2, valkey_8
 from tests.stores.test_stopped_workers import outcomes
@@ -53,7 +53,7 @@ def pair(names: Names) -> tuple[Path, Path]:
 
 
 @pytest.fixture
-def servers(names: Names, pair: tuple[Path, Path]) -> tuple[Path | None, str, Path | None]:
+def servers(names: Names, pair: tuple[Path, Path]) -> Servers:
     return pair[0], names[1].split()[0].lower(), pair[1]
 
 

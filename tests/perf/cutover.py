@@ -28,7 +28,7 @@ from ansible_collections.benchfly.stores.plugins.module_utils.bench_processes im
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_switch import reload_web
 from ansible_collections.benchfly.stores.plugins.module_utils.supervisor import Supervisor
 from demo.load import Load, Request, read_requests
-from tests.bench.conftest import Moving, stand_in
+from tests.bench.conftest import REDIS, Moving, Servers, stand_in
 from tests.bench.test_move import held
 from tests.perf.figures import ROOT, keep
 
@@ -154,8 +154,8 @@ def measured(moving: Moving, verb: str, act: Callable[[], object]) -> Cost:
     )
 
 
-def servers_apart(folder: Path) -> tuple[Path | None, str, Path | None]:
-    """The engines of the stores, as `stand_in` takes them: on the CPUs in front, whoever starts them."""
+def servers_apart(folder: Path) -> Servers:
+    """Redis on both sides, on the CPUs in front, whoever starts it."""
     program = folder / "redis-server"
     program.write_text(f'#!/bin/sh\nexec taskset --cpu-list {",".join(map(str, FRONT))} redis-server "$@"\n')
     program.chmod(0o755)
@@ -179,13 +179,13 @@ def load_apart(moving: Moving) -> Load:
 def main() -> None:
     costs, jobs = former()
     deadline = time.monotonic() + 60 * MINUTES
-    if APART and not FRONT:
-        raise SystemExit("APART=1 needs two CPUs")
     if APART:
+        if not FRONT:
+            raise SystemExit("APART=1 needs two CPUs")
         os.sched_setaffinity(0, BACK)
     with (
         tempfile.TemporaryDirectory() as folder,
-        stand_in(Path(folder), {}, *([servers_apart(Path(folder))] if APART else [])) as moving,
+        stand_in(Path(folder), {}, servers_apart(Path(folder)) if APART else REDIS) as moving,
     ):
         moving.patience = 900  # a busy machine is no failure here
         load = load_apart(moving) if APART else moving.load(enqueues=ENQUEUES, pages=PAGES)
