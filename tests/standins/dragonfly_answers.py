@@ -25,6 +25,7 @@ while #keys > limit do keys[#keys] = nil end
 return keys"""
 INFO = """
 local info = redis.call('INFO', unpack(ARGV, 3))
+if not ARGV[3] then info = string.gsub(info, '# Persistence.-\\r\\n\\r\\n', '') end
 info = string.gsub(info, 'tcp_port:0', 'tcp_port:' .. ARGV[2])
 info = string.gsub(info, 'redis_version:[^\\r]*', 'redis_version:7.4.0\\r\\ndragonfly_version:df-' .. ARGV[1])
 return (string.gsub(info, 'maxmemory_policy:allkeys%-lru', 'maxmemory_policy:eviction'))"""

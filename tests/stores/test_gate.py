@@ -19,13 +19,13 @@ from typing import Any
 import pytest
 import redis
 from demo.standin.environment import ensure_env
-from tests.stores.binaries import redis_6_2, valkey_8
+from tests.stores.binaries import dragonfly, redis_6_2, valkey_8
 from tests.stores.servers import Server, free_port
 
 pytestmark = [pytest.mark.stores, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[2]
-STAND_IN = ROOT / "tests/standins/dragonfly"
+DRAGONFLY, _ = dragonfly()
 ENGINES: dict[str, Callable[[], str]] = {
     "Redis 6.2": redis_6_2,
     "Redis of this machine": lambda: "redis-server",
@@ -137,13 +137,13 @@ def test_formats_of_dump_are_told_both_ways(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def stand_in(tmp_path: Path) -> Iterator[Callable[..., str]]:
-    """Starts stand-ins for Dragonfly (no Dragonfly) that answer as it was recorded to; gives their URLs."""
+def strict(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Starts what DRAGONFLY names, else a stand-in (no Dragonfly) that answers as one was recorded to; gives URLs."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*flags: str) -> str:
         port = free_port()
-        words = [str(STAND_IN), f"--port={port}", "--bind=127.0.0.1", "--maxmemory=512mb", "--proactor_threads=2"]
+        words = [DRAGONFLY, f"--port={port}", "--bind=127.0.0.1", "--maxmemory=512mb", "--proactor_threads=2"]
         env = ensure_env().variables | {"STAND_IN_ANSWERS": "1"}
         folder = tmp_path / str(port)
         folder.mkdir()
@@ -155,7 +155,7 @@ def stand_in(tmp_path: Path) -> Iterator[Callable[..., str]]:
                 return f"redis://127.0.0.1:{port}"
             except redis.exceptions.ConnectionError:
                 time.sleep(0.05)
-        raise AssertionError("the stand-in does not answer")
+        raise AssertionError(f"{DRAGONFLY} does not answer")
 
     yield start
     for process in started:
@@ -171,11 +171,11 @@ FLAGS = (
 )
 
 
-def test_the_cache_of_frappe_16_is_refused_where_the_server_refuses_tracking(stand_in: Callable[..., str]) -> None:
-    plain, set_up = stand_in("--cache_mode"), stand_in("--cache_mode", *FLAGS)
+def test_the_cache_of_frappe_16_is_refused_where_the_server_refuses_tracking(strict: Callable[..., str]) -> None:
+    plain, set_up = strict("--cache_mode"), strict("--cache_mode", *FLAGS)
     found = ask("16", plain, "cache")
     assert (found.verdict, found.unmet) == ("no", {KEYS: "setting", MANY: "setting", TRACKING: "no"})
-    assert found.needs[KEYS]["answer"] == "8192 of 9000"
+    assert re.fullmatch(r"8[12]\d\d of 9000", found.needs[KEYS]["answer"])
     assert "Client tracking is currently not supported for RESP2. Please use RESP3." in found.needs[TRACKING]["answer"]
     assert "valkey" in found.needs[TRACKING]["remedy"]
     assert ask("16", set_up, "cache").unmet == {TRACKING: "no"}
@@ -183,8 +183,8 @@ def test_the_cache_of_frappe_16_is_refused_where_the_server_refuses_tracking(sta
     assert (found.verdict, found.unmet) == ("go", {})
 
 
-def test_a_queue_needs_settings_where_the_server_is_strict(stand_in: Callable[..., str]) -> None:
-    plain, set_up = stand_in(), stand_in(*FLAGS)
+def test_a_queue_needs_settings_where_the_server_is_strict(strict: Callable[..., str]) -> None:
+    plain, set_up = strict(), strict(*FLAGS)
     for frappe in VERSIONS:  # in turn: the scraper of one would be in the way of the workers of another
         found = ask(frappe, plain, "queue")
         expected = {EMPTY: "setting", BIRTH: "setting"} if frappe != "16" else {EMPTY: "setting"}
@@ -195,11 +195,11 @@ def test_a_queue_needs_settings_where_the_server_is_strict(stand_in: Callable[..
         assert "undeclared key" in found.needs[EMPTY]["answer"]
         assert ("KeyError: 'name'" in found.needs[BIRTH]["answer"]) == (frappe != "16")
     assert ask("15", set_up, "queue").verdict == "go"
-    assert redis.Redis.from_url(plain).info("keyspace") == {}
+    assert redis.Redis.from_url(plain).keys("*") == []
 
 
-def test_a_scraper_that_is_there_all_along_is_told_and_does_not_end_the_gate(stand_in: Callable[..., str]) -> None:
-    plain = stand_in(*(flag for flag in FLAGS if "http" not in flag))
+def test_a_scraper_that_is_there_all_along_is_told_and_does_not_end_the_gate(strict: Callable[..., str]) -> None:
+    plain = strict(*(flag for flag in FLAGS if "http" not in flag))
     with closing(HTTPConnection(plain.removeprefix("redis://"), timeout=5)) as scraper:
         scraper.request("GET", "/metrics")
         found, later = ask("15", plain, "queue", config={"use_rq_auth": True}), ask("16", plain, "queue")

@@ -58,7 +58,7 @@ def commands(probe: Probe) -> str:
     remedy="start the server with --keys_output_limit=1000000 (role dragonfly does)",
 )
 def keys_beyond_default(probe: Probe) -> str:
-    """Dragonfly silently stops at 8192."""
+    """Dragonfly silently stops soon after 8192."""
     names = [probe.name(f"key:{number}") for number in range(MANY_KEYS)]
     for some in batches(names, 1000):
         pipeline = probe.client.pipeline(transaction=False)
