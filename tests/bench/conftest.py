@@ -154,20 +154,13 @@ def stand_in(tmp_path: Path, shape: dict[str, Any], servers: Servers = REDIS) ->
     # redis-py 3 does not decode what is escaped in an URL.
     password = "plain-password" if shape.get("frappe") == "14" else "p@ss/w:rd"
     former, engine, binary = servers
-    if engine == "dragonfly":
-        kind, cache_options = DragonflyServer, ["--cache_mode"]
-        queue_options = ["--default_lua_flags=allow-undeclared-keys", f"--requirepass={password}"]
-    else:
-        kind, cache_options = Server, ["--maxmemory", "256mb", "--maxmemory-policy", "allkeys-lru"]
-        queue_options = ["--maxmemory", "256mb", "--maxmemory-policy", "noeviction", "--requirepass", password]
-    new = str(binary or "redis-server")
     laid_out = StandinBench.lay_out(tmp_path / "standin", **shape)
     if former:
         _run_on(laid_out, former)
     with (
         laid_out as bench,
-        kind(tmp_path / "new-cache", *cache_options, binary=new) as cache,
-        kind(tmp_path / "new-queue", *queue_options, binary=new, password=password) as queue,
+        _new_store(tmp_path, engine, binary, "cache") as cache,
+        _new_store(tmp_path, engine, binary, "queue", password) as queue,
     ):
         inventory = tmp_path / "inventory.yml"
         inventory.write_text(json.dumps(_inventory(bench, engine, cache, queue)))
@@ -176,6 +169,15 @@ def stand_in(tmp_path: Path, shape: dict[str, Any], servers: Servers = REDIS) ->
         for load in moving.loads:
             load.stop()
         end(moving.orphans)
+
+
+def _new_store(tmp_path: Path, engine: str, binary: Path | None, purpose: str, password: str | None = None) -> Server:
+    folder, program = tmp_path / f"new-{purpose}", str(binary or "redis-server")
+    if engine == "dragonfly":
+        return DragonflyServer(folder, program, purpose, password)
+    options = ["--maxmemory", "256mb", "--maxmemory-policy", "allkeys-lru" if purpose == "cache" else "noeviction"]
+    options += ["--requirepass", password] if password else []
+    return Server(folder, *options, binary=program, password=password)
 
 
 def _run_on(bench: StandinBench, server: Path) -> None:

@@ -9,9 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import re
 import shutil
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +17,7 @@ from pathlib import Path
 import pytest
 from tests.bench.conftest import ROOT, Moving, Servers
 from tests.bench.test_move import held
-from tests.stores.binaries import dragonfly, redis_6_2, valkey_8
+from tests.stores.binaries import dragonfly, redis_6_2, valkey_8, version
 from tests.stores.test_stopped_workers import outcomes
 
 pytestmark = [
@@ -88,9 +86,3 @@ def note(names: Names, **known: object) -> None:
     rows = {tuple(row["names"]): row for row in json.loads(ROWS.read_text())} if ROWS.exists() else {}
     rows[names] = {**rows.get(names, {}), "names": names, **known}
     ROWS.write_text(json.dumps(list(rows.values()), indent=1) + "\n")
-
-
-def version(binary: Path) -> str:
-    """What a server says of itself."""
-    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout
-    return re.sub(r"\x1b\[[0-9;]*m", "", said.splitlines()[0]).strip()

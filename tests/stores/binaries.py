@@ -63,6 +63,12 @@ def dragonfly() -> tuple[str, str]:
     return (given, "Dragonfly") if given else (str(STANDIN), "Dragonfly (stand-in)")
 
 
+def version(binary: Path) -> str:
+    """What a server says of itself."""
+    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout
+    return re.sub(r"\x1b\[[0-9;]*m", "", said.splitlines()[0]).strip()
+
+
 def packaged(suite: str, package: str) -> Binary:
     """The server in a package of Debian's, redis-tools or valkey-tools, of any suite; unpacked and not installed."""
     folder = _FOLDER / f"{package}-{suite}"

@@ -12,6 +12,9 @@ from types import TracebackType
 
 import pytest
 import redis
+from ansible_collections.benchfly.stores.plugins.module_utils import store_dragonfly
+from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import parse
+from ansible_collections.benchfly.stores.plugins.module_utils.store_version import version_in
 
 
 def free_port() -> int:
@@ -26,7 +29,7 @@ class Server:
     def __init__(self, folder: Path, *options: str, binary: str = "redis-server", password: str | None = None) -> None:
         if shutil.which(binary) is None:
             pytest.skip(f"{binary} is not installed")
-        self.folder, self.port, self.password = folder, free_port(), password
+        self.folder, self.binary, self.port, self.password = folder, binary, free_port(), password
         folder.mkdir(parents=True, exist_ok=True)
         self.url = f"redis://127.0.0.1:{self.port}"
         self._command = [binary, "--port", str(self.port), "--bind", "127.0.0.1", *self._fixed(), *options]
@@ -61,6 +64,8 @@ class Server:
         for _ in range(400):
             try:
                 self.client.ping()
+                # Dragonfly does not say what a client did last, so one that only asked could be a writer.
+                self.client.connection_pool.disconnect()
                 return self
             except redis.exceptions.ConnectionError:
                 assert self._process.poll() is None, (self.folder / "server.log").read_text()
@@ -74,13 +79,31 @@ class Server:
 
 
 class DragonflyServer(Server):
-    """The same with Dragonfly's flags."""
+    """The same with the flags that the role gives a Dragonfly of that purpose, and no snapshots."""
+
+    def __init__(
+        self,
+        folder: Path,
+        binary: str,
+        purpose: str = "queue",
+        password: str | None = None,
+        memory: str = "512mb",
+    ) -> None:
+        (folder / "data").mkdir(parents=True, exist_ok=True)
+        self.purpose, self.memory = purpose, memory
+        options = [f"--requirepass={password}"] if password else []
+        super().__init__(folder, *options, binary=binary, password=password)
 
     def _fixed(self) -> list[str]:
-        return ["--dbfilename=", "--maxmemory=512mb", "--proactor_threads=1", "--keys_output_limit=1000000"]
+        banner = subprocess.run([self.binary, "--version"], capture_output=True, text=True, check=True).stdout
+        said = {"engine": "dragonfly", "purpose": self.purpose, "port": self.port, "memory": self.memory}
+        spec = parse("store", {**said, "persistence": "none"})
+        flags = store_dragonfly.flags(spec, version_in(banner, "dragonfly") or "", str(self.folder))
+        return [f"--{name}={value}" for name, value in flags]
 
 
 def server(folder: Path, binary: Path | None) -> Server:
     """A server of that binary, or of the machine's redis-server."""
-    kind = DragonflyServer if binary and "dragonfly" in binary.name else Server
-    return kind(folder, binary=str(binary or "redis-server"))
+    if binary and "dragonfly" in binary.name:
+        return DragonflyServer(folder, str(binary))
+    return Server(folder, binary=str(binary or "redis-server"))

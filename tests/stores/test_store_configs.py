@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -177,7 +178,8 @@ def test_with_tls_the_port_speaks_nothing_else(engine: str, tmp_path: Path, cert
         assert client.set("key", "value")
         with (
             redis.Redis(port=spec.port, password="pw", retry=Retry(NoBackoff(), 0)) as plain,
-            pytest.raises(redis.exceptions.ConnectionError),
+            # Dragonfly says in plain words that this is no TLS, and hangs up.
+            pytest.raises((redis.exceptions.ConnectionError, redis.exceptions.ResponseError)),
         ):
             plain.ping()
         with (
@@ -217,7 +219,7 @@ def test_the_flags_of_every_case_are_taken(tmp_path: Path) -> None:
     for case in CASES:
         if case.dragonfly is None or case.key in files:
             continue
-        folder = tmp_path / f"{case.key}-{case.value}".replace("/", "-")
+        folder = tmp_path / re.sub(r"\W", "-", f"{case.key}-{case.value}")
         folder.mkdir()
         given = {**case.spec("dragonfly").mapping, "port": free_port()}
         spec = parse("shop", given)
