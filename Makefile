@@ -50,7 +50,8 @@ ec2-test: setup
 	@.venv/bin/pytest tests/ec2
 	@.venv/bin/python -m tests.perf.ec2_inventory
 
-# FAULTS="kill sweep" takes the cases with these words in their names; FAULTS_RATE=50 makes less load than 200 jobs/s.
+# FAULTS="kill sweep" takes the cases with these words in their names; FAULTS_RATE=50 makes less load than 200 jobs/s;
+# DRAGONFLY=its binary adds those that move to a Dragonfly.
 faults: setup
 	@.venv/bin/python -m tests.faults $(FAULTS)
 

@@ -2,18 +2,20 @@
 
     python -m tests.faults [WORD...]    cases with these words in their names, but those whose row is whole already
 
+Those with Dragonfly as the new stores run where DRAGONFLY names a real one.
 Rows are in .benchfly/faults.json, logs of each case in .benchfly/faults/<case>/, the table in docs/faults.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from itertools import groupby
 
 from tests.faults import table
-from tests.faults.cases import Case, cases, choose
+from tests.faults.cases import ENGINE, Case, cases, choose
 from tests.faults.planted import Planted
 from tests.faults.run import CaseRun
 from tests.faults.scene import FOLDER, Scene
@@ -40,11 +42,14 @@ def main() -> int:
     lane, lanes = map(int, asked.lane.split("/"))
     done = set() if asked.again else {row["case"] for row in table.read() if row["outcome"] == "whole"}
     wanted = [case for case in cases() if all(word in case.name for word in asked.words)][lane - 1 :: lanes]
+    if not os.environ.get("DRAGONFLY"):
+        wanted = [case for case in wanted if case.engine == ENGINE]
     pending = [case for case in wanted if case.name not in done]
     say(f"{len(pending)} cases to run, {len(wanted) - len(pending)} done already")
     deadline, failed = time.monotonic() + asked.minutes * 60, 0
-    for frappe, some in groupby(pending, lambda case: case.frappe):  # one bench after the other, on the same hosts
-        failed += run(list(some), Scene(f"faults{lane}", frappe), deadline, asked.keep)
+    # One bench after the other, on the same hosts.
+    for (frappe, engine), some in groupby(pending, lambda case: (case.frappe, case.engine)):
+        failed += run(list(some), Scene(f"faults{lane}", frappe, engine), deadline, asked.keep)
     return 1 if failed else 0
 
 

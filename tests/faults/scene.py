@@ -13,8 +13,9 @@ from typing import Any
 from urllib.parse import quote
 
 import redis
+from ansible_collections.benchfly.stores.plugins.module_utils.store_client import server
 from demo.standin import SITE, StandinBench, ensure_env
-from tests.fleet import standin
+from tests.fleet import servers, standin
 from tests.fleet.hosts import Fleet, Host
 from tests.fleet.hosts.processes import ROOT, wait_until
 
@@ -26,6 +27,7 @@ PASSWORD = "s3cret-PW"  # redis-py 3, of Frappe v14, decodes no %
 BENCH = "shop"
 # Of bench's own programs the second host runs only what a second host has.
 ONLY_ON_FIRST = ("-frappe-schedule", "-node-socketio")
+PERSISTENCE = {"redis": {"persistence": "aof"}, "dragonfly": {"persistence": "snapshot", "max_loss": 60}}
 LATEST = 240  # seconds after which a run of a verb hangs
 
 
@@ -35,8 +37,9 @@ class Scene:
     apps = APPS
     stores = STORES  # hosts that `deploy` brings stores up on
 
-    def __init__(self, name: str = "faults", frappe: str = "15") -> None:
+    def __init__(self, name: str = "faults", frappe: str = "15", engine: str = "redis") -> None:
         self.name, self.frappe = name, frappe
+        self.engines = {"old1": "redis", "new1": engine}
         self.folder = FOLDER / name
         self.fleet = Fleet(Path(os.environ.get("FLEET_FOLDER") or ROOT / ".benchfly/fleet"), name)
         self.bench: StandinBench
@@ -92,26 +95,31 @@ class Scene:
 
     def _stores_answer(self) -> bool:
         try:
-            return all(self.store(host, purpose) for host in STORES for purpose in PORTS)
+            return all(
+                server(self.store(host, purpose))["engine"] == self.engines[host]
+                for host in STORES
+                for purpose in PORTS
+            )
         except redis.exceptions.RedisError:
             return False
 
     def write_inventory(self) -> None:
         declared = {
             host: {
+                **self._archive(host),
                 "stores": {
                     f"{host}-{purpose}": {
-                        "engine": "redis",
+                        "engine": self.engines[host],
                         "purpose": purpose,
                         "port": port,
                         "memory": "256mb",
                         "bind": self.fleet[host].address,
                         "password": PASSWORD,
                         # A cache, too, so that nothing planted in it goes with the store's process.
-                        "persistence": "aof",
+                        **PERSISTENCE[self.engines[host]],
                     }
                     for purpose, port in PORTS.items()
-                }
+                },
             }
             for host in self.stores
         }
@@ -128,6 +136,10 @@ class Scene:
         benches = {BENCH: {"hosts": {host: {} for host in self.apps}, "vars": bench}}
         inventory = {"stores": {"hosts": declared}, "benches": {"children": benches}}
         (self.folder / "inventory.json").write_text(json.dumps({"all": {"children": inventory}}, indent=1))
+
+    def _archive(self, host: str) -> dict[str, str]:
+        """Where the host has its servers from, if not from its distribution: the Dragonfly that DRAGONFLY names."""
+        return servers.real_dragonfly(self.folder, os.environ["DRAGONFLY"]) if self.engines[host] != "redis" else {}
 
     def process_manager(self) -> dict[str, str]:
         """What the inventory says of it."""

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tests.faults.cases import FRAPPE, PHASES, cases
+from tests.faults.cases import ENGINE, FRAPPE, PHASES, cases
 from tests.fleet.hosts.processes import ROOT
 
 ROWS = ROOT / ".benchfly/faults.json"
@@ -22,7 +22,9 @@ Written by `make faults`, which makes four hosts with systemd and sshd on one ma
 the first also socketio and the scheduler), one with its old stores, one with its new ones, all deployed by
 `playbooks/deploy.yml`. A case is one move under load with one fault in one of its phases; the fault heals after some
 seconds or after the run has ended, and then the same verb is run again (resume), or the other one (take back). The
-bench has the shape of Frappe v15; cases that end with v14 or v16 have one of those.
+bench has the shape of Frappe v15; cases whose names have v14 or v16 have one of those. In those that end with dragonfly
+the new stores are a real Dragonfly, which `DRAGONFLY=its binary` names, with snapshots; the power of its host is not
+cut, as that costs a Dragonfly what came after its last snapshot, moved or not.
 
 After each case everything is accounted for: every job whose enqueueing was acknowledged, by both hosts' logs; jobs
 planted in every state of RQ, with their times to live; the cache's durable lists, item by item; every file that a move
@@ -111,6 +113,9 @@ def page(rows: Sequence[Mapping[str, Any]]) -> str:
         for (frappe,), some in shapes.items()
     )
     lines += ["", f"Whole by the version of Frappe whose shape the bench had: {', '.join(told)}."]
+    if flown := [row for row in rows if row.get("engine", ENGINE) != ENGINE]:
+        good = sum(row["outcome"] == "whole" for row in flown)
+        lines += ["", f"Whole with Dragonfly as the new stores: {good} of {len(flown)}."]
     lines += ["", "## Every case", "", "| case | way out | broken run | outcome | jobs | lost | twice | killed | s |"]
     lines.append("|---" * 9 + "|")
     lines += [

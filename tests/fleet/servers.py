@@ -9,7 +9,7 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from ansible_collections.benchfly.stores.plugins.module_utils.store_version import BINARIES
+from ansible_collections.benchfly.stores.plugins.module_utils.store_version import BINARIES, version_in
 from tests.fleet.hosts import Host
 from tests.stores.binaries import Binary
 
@@ -27,6 +27,12 @@ def stand_in(folder: Path, version: str) -> dict[str, str]:
     """The same of the stand-in for Dragonfly, which then says that it stands in for that version."""
     files = {name: (TESTS / name).read_bytes() for name in STAND_IN}
     return pack(folder, "dragonfly", version, {**files, "standins/version": version.encode()})
+
+
+def real_dragonfly(folder: Path, path: str) -> dict[str, str]:
+    """The same of a Dragonfly of this machine."""
+    banner = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
+    return archive(folder, "dragonfly", Binary(version_in(banner, "dragonfly") or "", Path(path)))
 
 
 def pack(folder: Path, engine: str, version: str, files: Mapping[str, bytes]) -> dict[str, str]:

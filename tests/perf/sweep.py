@@ -1,7 +1,7 @@
 """What the sweep costs, against the floor of the same keys in the same run: python -m tests.perf.sweep
 
 Queues of 1,000 to 100,000 jobs, and caches whose cold part grows while what has to move stays the same, there and back.
-The trial itself runs on the libraries of the bench, see sweep_trial.py.
+The trial itself runs on the libraries of the bench, see sweep_trial.py. With DRAGONFLY they go to that one and back.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from statistics import linear_regression, median
 
 from demo.standin.environment import BenchEnv, ensure_env
 from tests.perf.figures import ROOT, keep
-from tests.stores.servers import Server
+from tests.stores.binaries import version
+from tests.stores.servers import DragonflyServer, Server
 
 TRIAL = Path(__file__).with_name("sweep_trial.py")
 JOBS = (1_000, 10_000, 100_000)
 MEGABYTES = (0, 100, 1_000)
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 WAYS = ("there", "back")
+DRAGONFLY = os.environ.get("DRAGONFLY")
 
 Seconds = dict[str, float]
 
@@ -33,13 +35,17 @@ def trial(env: BenchEnv, purpose: str, size: int) -> Seconds:
     with (
         tempfile.TemporaryDirectory() as folder,
         Server(Path(folder) / "old", "--enable-debug-command", "local") as old,
-        Server(Path(folder) / "new") as new,
+        target(Path(folder) / "new", purpose) as new,
     ):
         command = [env.python, TRIAL, old.url, new.url, purpose, str(size)]
         variables = env.variables | {"PYTHONPATH": str(ROOT / "collections")}
         done = subprocess.run(command, env=variables, stdout=subprocess.PIPE, text=True, check=True)
     seconds: Seconds = json.loads(done.stdout)
     return seconds
+
+
+def target(folder: Path, purpose: str) -> Server:
+    return DragonflyServer(folder, DRAGONFLY, purpose, memory="3gb") if DRAGONFLY else Server(folder)
 
 
 def row(purpose: str, size: int, trials: list[Seconds]) -> dict[str, object]:
@@ -66,7 +72,11 @@ def main() -> None:
                 trials.setdefault((purpose, size), []).append(trial(env, purpose, size))
     rows = [row(purpose, size, found) for (purpose, size), found in trials.items()]
     queues = [each for each in rows if each["purpose"] == "queue"]
-    keep("sweep", {"rows": rows, "exponent": {way: growth(queues, way) for way in WAYS}})
+    figures = {"rows": rows, "exponent": {way: growth(queues, way) for way in WAYS}}
+    if DRAGONFLY:
+        keep("sweep-dragonfly", {"target": version(Path(DRAGONFLY)), **figures})
+    else:
+        keep("sweep", figures)
 
 
 if __name__ == "__main__":
