@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.benchfly.stores.plugins.module_utils.store_version import version_in
 from tests.fleet.hosts import Fleet, Host, reason_not_possible
+from tests.stores.binaries import version
 
 ROOT = Path(__file__).parents[2]
 # Runs side by side need a folder each; without one they wait for none and fail at once.
@@ -44,14 +46,15 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     mark = item.get_closest_marker("cell")
     if mark and (report.when == "call" or report.outcome != "passed"):
         engine = item.callspec.params["engine"]  # type: ignore[attr-defined]
-        real = engine != "dragonfly" or bool(os.environ.get("DRAGONFLY"))
+        flown = os.environ.get("DRAGONFLY")
+        server = "real" if engine != "dragonfly" else version_in(version(Path(flown)), engine) if flown else "stand-in"
         CELLS.append(
             {
                 "engine": engine,
                 "scenario": mark.args[0],
                 "outcome": report.outcome,
                 "seconds": round(report.duration, 1),
-                "server": "real" if real else "stand-in",
+                "server": server,
             }
         )
 

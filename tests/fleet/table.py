@@ -15,9 +15,10 @@ Written by `make fleet-test`, which makes hosts with systemd and sshd on one mac
 SSH, as production would. `.benchfly/fleet-test.json` has a row for each cell of this table, with its seconds.
 
 Redis runs on Debian 12, Valkey and Dragonfly on Debian 13, two stores each. Redis goes from 6.2.14 down to 6.2.7 and up
-to 7.0 of the distribution, Valkey from 8.1 to 8.0 and back, with the data of the queue. The stand-in says 1.40.1, then
-1.40.0, then 1.40.1: it shows what the roles do, and nothing of Dragonfly's files. The gate is asked each time again for
-a bench on Frappe 16: it lets Valkey through, and refuses what answers as Dragonfly does.
+to 7.0 of the distribution, Valkey from 8.1 to 8.0 and back, with the data of the queue. Dragonfly, if `DRAGONFLY` names
+its binary, goes to the one that `DRAGONFLY_OLDER` names and back; else a stand-in says 1.40.1, 1.40.0 and 1.40.1, which
+shows what the roles do, and nothing of Dragonfly's files. The gate is asked each time again for a bench on Frappe 16:
+it lets Valkey through, and refuses Dragonfly.
 
 """
 
@@ -39,12 +40,12 @@ Amazon Linux 2023, RHEL 9 and arm64 have not run: what the roles write there is 
 
 
 def table(cells: Iterable[Mapping[str, object]]) -> str:
-    """Scenarios down, engines across. A stand-in for Dragonfly is named as one: it shows what the roles do, and nothing
-    of Dragonfly itself."""
+    """Scenarios down, engines across. A Dragonfly says its version; a stand-in for one is named as that: it shows what
+    the roles do, and nothing of Dragonfly itself."""
     rows: dict[str, dict[str, str]] = {}
     engines: dict[str, None] = {}
     for cell in cells:
-        engine = str(cell["engine"]) + (" (stand-in)" if cell["server"] == "stand-in" else "")
+        engine = str(cell["engine"]) + ("" if cell["server"] == "real" else f" ({cell['server']})")
         engines[engine] = None
         rows.setdefault(str(cell["scenario"]), {})[engine] = str(cell["outcome"])
     lines = ["| scenario | " + " | ".join(engines) + " |", "|---" * (len(engines) + 1) + "|"]
