@@ -75,14 +75,14 @@ def sweep(figures: dict[str, Any]) -> str:
     title, where = "The sweep: `make perf PERF=sweep`", ""
     if "target" in figures:
         title = "The sweep to Dragonfly and back: `make perf PERF=sweep DRAGONFLY=its binary`"
-        where = f" From and to Redis: {figures['target']}, one thread, as the role sets it."
+        where = f"\nFrom Redis and back: {figures['target']}, one thread."
     return f"""## {title}
 
-{machine(figures)}{
-        where
-    } The floor is a bare pipelined HGETALL, HSET, LRANGE and RPUSH of the same keys, which compares,
-looks for and removes nothing. Medians of {queues[0]["trials"]} interleaved trials. Time grows with the number of jobs
-to the power of {exponent["there"]} (back {exponent["back"]}; 1 is linear).
+{machine(figures)}{where}
+The floor is a bare pipelined HGETALL, HSET, LRANGE and RPUSH of the same keys, which compares, looks for and removes
+nothing. Medians of {queues[0]["trials"]} interleaved trials. Time grows with the number of jobs to the power of {
+        exponent["there"]
+    } (back {exponent["back"]}; 1 is linear).
 
 {
         table(
