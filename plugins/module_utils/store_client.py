@@ -24,6 +24,8 @@ _HARMLESS = {
     "client", "client|list", "command", "config", "config|get", "dbsize", "hello", "info", "latency", "memory",
     "ping", "psubscribe", "slowlog", "slowlog|get", "subscribe", "replconf", "psync",
 }  # fmt: skip
+# Dragonfly does not say what a client ran; of its flags these are subscribers and MONITOR.
+_LISTENING = {"P", "a"}
 
 
 class StoreError(Exception):
@@ -80,6 +82,7 @@ def writers(client: Any) -> list[dict[str, str]]:
         if entry.get("name") != CLIENT_NAME
         and entry.get("http") != "true"
         and entry.get("cmd", "").lower() not in _HARMLESS
+        and ("cmd" in entry or not _LISTENING & set(entry.get("flags", "")))
     ]
 
 

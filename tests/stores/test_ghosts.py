@@ -12,19 +12,25 @@ from ansible_collections.benchfly.stores.plugins.module_utils import store_clien
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_census import staying
 from ansible_collections.benchfly.stores.plugins.module_utils.bench_stores import both_sides, close_connections
 from ansible_collections.benchfly.stores.plugins.module_utils.store_client import close_ghosts, connect, writers
-from tests.stores.servers import Server
+from tests.stores.binaries import dragonfly
+from tests.stores.servers import Server, server
 
 pytestmark = pytest.mark.stores
 
 
+@pytest.fixture(params=["redis", "dragonfly"])
+def binary(request: pytest.FixtureRequest) -> Path | None:
+    return Path(dragonfly()[0]) if request.param == "dragonfly" else None
+
+
 @pytest.fixture
-def listening(tmp_path: Path) -> Iterator[str]:
-    with Server(tmp_path / "store") as server:
-        yield server.url
+def listening(tmp_path: Path, binary: Path | None) -> Iterator[str]:
+    with server(tmp_path / "store", binary) as store:
+        yield store.url
 
 
 def port_of(client: redis.Redis) -> str:
-    return client.client_info()["addr"].rpartition(":")[2]
+    return str(client.connection._sock.getsockname()[1])
 
 
 def test_only_what_this_host_does_not_have_is_closed(listening: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,7 +40,7 @@ def test_only_what_this_host_does_not_have_is_closed(listening: str, monkeypatch
     ours = connect(listening)
     assert close_ghosts(ours) == [], "both are sockets of this host"
     ports = store_client._open_ports()
-    assert {port_of(alive), port_of(ghost), port_of(ours)} <= ports
+    assert {port_of(alive), port_of(ghost)} <= ports
 
     gone = port_of(ghost)
     monkeypatch.setattr(store_client, "_open_ports", lambda: ports - {gone})
@@ -70,10 +76,21 @@ def test_nothing_is_closed_where_addresses_are_translated(listening: str, monkey
         client.close()
 
 
+def test_who_listens_is_no_writer(listening: str) -> None:
+    writer = redis.Redis.from_url(listening, single_connection_client=True)
+    channel = redis.Redis.from_url(listening).pubsub()
+    channel.subscribe("events")
+    writer.set("key", "value")
+    ours = connect(listening)
+    assert [entry["addr"].rpartition(":")[2] for entry in writers(ours)] == [port_of(writer)]
+    for client in (channel, writer, ours):
+        client.close()
+
+
 def test_a_dead_worker_on_the_store_that_is_moved_to_takes_no_job(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, binary: Path | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Server(tmp_path / "former") as former, Server(tmp_path / "new") as new:
+    with Server(tmp_path / "former") as former, server(tmp_path / "new", binary) as new:
         worker = redis.Redis.from_url(new.url, single_connection_client=True)
         gone = port_of(worker)
         worker.connection.send_command("BLPOP", "queue", 60)
