@@ -12,6 +12,7 @@ import argparse
 import os
 import sys
 import time
+from contextlib import suppress
 from itertools import groupby
 
 from tests.faults import table
@@ -66,9 +67,12 @@ def run(pending: list[Case], scene: Scene, deadline: float, keep: bool) -> int:
                 continue
             pending.remove(case)
             began = time.monotonic()
+            case_run = CaseRun(scene, planted, case, FOLDER / case.name)
             try:
-                row = CaseRun(scene, planted, case, FOLDER / case.name).run()
+                row = case_run.run()
             except Exception as error:  # the harness could not go on: it is a failed case, and all is made anew
+                with suppress(Exception):
+                    case_run.keep_evidence()
                 row = {"case": case.name, **vars(case), "outcome": f"harness: {type(error).__name__}: {error}"}
                 scene.fleet.down(fast=True)
             table.add(row)

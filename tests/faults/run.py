@@ -99,7 +99,7 @@ class CaseRun:
         }
         (self.folder / "row.json").write_text(json.dumps({**row, "account": asdict(account)}, indent=1))
         if self.outcome.amiss:
-            self._keep_evidence()
+            self.keep_evidence()
         return row
 
     def _break(self) -> None:
@@ -190,8 +190,11 @@ class CaseRun:
             amiss.append(f"not everything runs: {[self.scene.processes(host) for host in APPS]}")
         return at
 
-    def _keep_evidence(self) -> None:
+    def keep_evidence(self) -> None:
         """Journals and logs of the hosts, as they are after a case that is not whole."""
+        for host in STORES:
+            done = self.scene.host(host).exec(["journalctl", "--no-pager", "-n", "400", "-u", "store-*"], check=False)
+            (self.folder / f"logs-{host}.txt").write_text(done.stdout)
         for host in APPS:
             (self.folder / f"journal-{host}.json").write_text(json.dumps(self.scene.journal(host), indent=1))
             script = f"cd {self.scene.bench.path} && tail -n 400 logs/*.log ../supervisord.log"

@@ -39,6 +39,10 @@ run goes on from there, and keeps its rows in `.benchfly/faults.json`.
   **slow network** (50 ms each way), **clock skew** (90 s, by libfaketime in every new process of a host), **endless
   job** (longer than the move waits), **second move** (the same verb begun twice).
 
+One case at first came to no account: in kill-old1-web-migrate-dragonfly the Redis of the old cache did not come up
+again after the power cut, four minutes after another case had filled that host's disk. The move stayed open and said
+so. Why was not found; run again twice, on new hosts, the case was whole.
+
 """
 
 
