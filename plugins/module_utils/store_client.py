@@ -24,8 +24,6 @@ _HARMLESS = {
     "client", "client|list", "command", "config", "config|get", "dbsize", "hello", "info", "latency", "memory",
     "ping", "psubscribe", "slowlog", "slowlog|get", "subscribe", "replconf", "psync",
 }  # fmt: skip
-# Dragonfly does not say what a client ran; of its flags these are subscribers and MONITOR.
-_LISTENING = {"P", "a"}
 
 
 class StoreError(Exception):
@@ -75,14 +73,17 @@ def clients(client: Any) -> list[dict[str, str]]:
 
 
 def writers(client: Any) -> list[dict[str, str]]:
-    """The clients that may still write: neither ours, nor monitors, nor subscribers, nor HTTP."""
+    """The clients that may still write: neither ours, nor monitors, nor subscribers, nor HTTP.
+
+    Dragonfly does not say what a client ran, so there every other one counts. Its flags do not tell either: a
+    subscriber may write, and who runs MONITOR has the flag of who pipelines (1.40.1).
+    """
     return [
         entry
         for entry in clients(client)
         if entry.get("name") != CLIENT_NAME
         and entry.get("http") != "true"
         and entry.get("cmd", "").lower() not in _HARMLESS
-        and ("cmd" in entry or not _LISTENING & set(entry.get("flags", "")))
     ]
 
 

@@ -72,7 +72,7 @@ class Client:
 
     def __init__(self, number, writer):
         self.number, self.writer, self.born = number, writer, time.time()
-        self.name, self.flags, self.http, self.resp = str(number), "", False, 2
+        self.name, self.http, self.resp = str(number), False, 2
 
     def line(self):
         sides = (self.writer.get_extra_info(name) for name in ("peername", "sockname"))
@@ -81,7 +81,7 @@ class Client:
         age = int(time.time() - self.born)
         return (
             f"id={self.number} addr={address} laddr={local} fd=9 {name} tid=0 irqmatch=1 age={age} idle=0 tot-cmds=1 "
-            f"tot-net-in=1 tot-read-calls=1 tot-dispatches=0 db=0 {self.flags}phase=readsock lib-name= lib-ver=\n"
+            "tot-net-in=1 tot-read-calls=1 tot-dispatches=0 db=0 phase=readsock lib-name= lib-ver=\n"
         )
 
 
@@ -146,8 +146,6 @@ class Answers:
         name, arguments = words[0].upper().decode(errors="replace"), words[1:]
         if name == "HELLO" and arguments[:1] == [b"3"]:
             client.resp = 3
-        if name in ("SUBSCRIBE", "PSUBSCRIBE"):
-            client.flags = "flags=P "
         if name == "CLIENT" and arguments:
             return self.of_clients(arguments[0].upper().decode(errors="replace"), words, client)
         if name == "KEYS" and len(arguments) == 1:
