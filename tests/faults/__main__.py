@@ -42,9 +42,8 @@ def main() -> int:
         return 1
     lane, lanes = map(int, asked.lane.split("/"))
     done = set() if asked.again else {row["case"] for row in table.read() if row["outcome"] == "whole"}
-    wanted = [case for case in cases() if all(word in case.name for word in asked.words)][lane - 1 :: lanes]
-    if not os.environ.get("DRAGONFLY"):
-        wanted = [case for case in wanted if case.engine == ENGINE]
+    possible = [case for case in cases() if case.engine == ENGINE or os.environ.get("DRAGONFLY")]
+    wanted = [case for case in possible if all(word in case.name for word in asked.words)][lane - 1 :: lanes]
     pending = [case for case in wanted if case.name not in done]
     say(f"{len(pending)} cases to run, {len(wanted) - len(pending)} done already")
     deadline, failed = time.monotonic() + asked.minutes * 60, 0

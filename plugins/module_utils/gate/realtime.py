@@ -55,7 +55,7 @@ def node(probe: Probe) -> str:
         greeted = ask(*greeting)
         not_ready = re.search(rb"^(loading:[^0]|master_link_status:(?!up)).*", greeted[0], re.MULTILINE)
         if probe.frappe < 15 and not_ready:
-            raise UnmetError(f"the node client waits for ever, since INFO says {not_ready.group().decode().strip()}")
+            raise UnmetError(f"the node client waits, since INFO says {not_ready.group().decode().strip()}")
         expect("SUBSCRIBE", ask("SUBSCRIBE", channel), [b"subscribe", channel.encode(), b"1"])
         probe.client.publish(channel, "hello")
         expect("the message", _reply(replies), [b"message", channel.encode(), b"hello"])
