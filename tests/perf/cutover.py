@@ -32,6 +32,8 @@ from tests.bench.conftest import REDIS, Moving, Servers, stand_in
 from tests.bench.test_move import held
 from tests.perf.figures import ROOT, keep
 
+from benchfly.cli.verbs import BESIDE_USERS
+
 MOVES = int(os.environ.get("MOVES", "20"))
 MINUTES = float(os.environ.get("MINUTES", "inf"))
 CPUS = sorted(os.sched_getaffinity(0))
@@ -190,6 +192,7 @@ def main() -> None:
         moving.patience = 900  # a busy machine is no failure here
         load = load_apart(moving) if APART else moving.load(enqueues=ENQUEUES, pages=PAGES)
         time.sleep(3 * QUIET)
+        os.nice(BESIDE_USERS)  # as `benchfly` runs them
         for verb in islice(cycle(("migrate", "rollback")), MOVES - len(costs)):
             if time.monotonic() > deadline:
                 break

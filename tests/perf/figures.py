@@ -166,7 +166,7 @@ def cutover(figures: dict[str, Any]) -> str:
     ]
     jobs, floors = figures["jobs"], sorted(row["idle_floor"] for row in figures["moves"])
     title = "A move under load: `make perf PERF=cutover`"
-    where = "web, workers, load and controller share the CPUs here."
+    where = "web, workers, load and controller share the CPUs here, the controller with a niceness of 10."
     if figures.get("apart"):
         title = "A move under load, on CPUs apart: `make perf PERF=cutover APART=1`"
         where = "web, stores and load have half of the CPUs here; workers, socketio and controller the others."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -163,6 +164,16 @@ def test_interrupted(number: signal.Signals, folder: Path) -> None:
     assert notes.read_text() == "started\n"
     assert signal.getsignal(number) is before
     wait_until_gone(str(notes))
+
+
+@pytest.mark.parametrize("niceness", [0, 10])
+def test_what_runs_on_this_host_is_as_nice_as_asked(folder: Path, niceness: int) -> None:
+    play = folder / "nice.yml"
+    play.write_text("- {hosts: one, gather_facts: false, tasks: [{command: nice, changed_when: false}]}")
+    outcome = run(Invocation(play, [HOSTS], limit="one", niceness=niceness, verbosity=1), folder)
+    assert outcome.status == "ok"
+    (said,) = re.findall(r"stdout: '?(\d+)", (folder / "ansible.log").read_text())
+    assert int(said) == os.nice(0) + niceness
 
 
 def test_a_killed_controller_leaves_no_ansible_behind(folder: Path) -> None:

@@ -39,6 +39,7 @@ class Verb:
     summary: what came of it, for people. tells: whether that says of a host, too, why the verb was refused there.
     way_back: the verb that takes back a run that failed part-way.
     begun: the file in a run's folder that says that --resume goes on with it.
+    niceness: of Ansible, and of what it runs on this very host, beside which a bench may serve its users.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Verb:
     tells: bool = False
     way_back: str | None = None
     begun: str = ""
+    niceness: int = 0
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,7 @@ def _play(
         check=options.check,
         diff=options.diff,
         verbosity=max(0, options.verbosity - 1),
+        niceness=verb.niceness,
     )
     try:
         with show as observe:

@@ -34,6 +34,9 @@ from benchfly.cli.run import Verb, run_verb
 from benchfly.cli.tune import tune_command
 from benchfly.errors import RefusedError
 
+# Of verbs that run while the bench serves: where it is on this very host, its users go first.
+BESIDE_USERS = 10
+
 
 @dataclass(frozen=True)
 class Command:
@@ -46,7 +49,7 @@ class Command:
 
 COMMANDS = (
     Command(
-        Verb("check", summary=gate.check, tells=True),
+        Verb("check", summary=gate.check, tells=True, niceness=BESIDE_USERS),
         "Say whether benches may move to the stores that the inventory names, and why not.\n\n"
         "Asks the stores themselves, from every host of a bench and through its own libraries. Changes nothing. The "
         "exit code is 3 when a bench may not move, or only once a store has other settings.",
@@ -89,7 +92,7 @@ COMMANDS = (
         (("-i inventories/prod --bench shop", "only the hosts that carry the stores of bench shop"),),
     ),
     Command(
-        Verb("migrate", plan=plan.migrate_plan, summary=summary.move, way_back="rollback"),
+        Verb("migrate", plan=plan.migrate_plan, summary=summary.move, way_back="rollback", niceness=BESIDE_USERS),
         "Move benches to the stores that the inventory names, with their jobs.\n\nThe web tier keeps serving. "
         "A run that was cut short is resumed by running it again.",
         (
@@ -99,7 +102,7 @@ COMMANDS = (
         ),
     ),
     Command(
-        Verb("rollback", plan=plan.rollback_plan, summary=summary.move),
+        Verb("rollback", plan=plan.rollback_plan, summary=summary.move, niceness=BESIDE_USERS),
         "Take the last migration of benches back, with all that was written since.",
         (
             ("-i inventories/prod --bench shop", "show what moves back, ask, move it"),
@@ -107,12 +110,12 @@ COMMANDS = (
         ),
     ),
     Command(
-        Verb("verify", summary=summary.verify),
+        Verb("verify", summary=summary.verify, niceness=BESIDE_USERS),
         "Check that benches work on their stores and have left their former ones.\n\nChanges nothing.",
         (("-i inventories/prod", "verify every bench"),),
     ),
     Command(
-        Verb("status", locks=lambda benches: (), summary=summary.status),
+        Verb("status", locks=lambda benches: (), summary=summary.status, niceness=BESIDE_USERS),
         "Say where benches are, and what of stores and their hosts is not as declared.\n\nChanges nothing.",
         (("-i inventories/prod --json", "for a machine to read"),),
     ),

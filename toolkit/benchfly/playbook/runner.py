@@ -43,6 +43,7 @@ class Invocation:
     """What to run and on what.
 
     extra_vars are `-e` options as on Ansible's command line (k=v, JSON, YAML or @file); variables are set on top.
+    niceness: 0 to 19; the higher, the more of the CPU do others get who want it at the same time.
     """
 
     playbook: Path
@@ -54,6 +55,7 @@ class Invocation:
     check: bool = False
     diff: bool = False
     verbosity: int = 0
+    niceness: int = 0
 
 
 def playbook(verb: str) -> Path:
@@ -108,6 +110,7 @@ def _run(invocation: Invocation, log: Path, private: Path, observe: Observer) ->
         status_handler=on_status,
         cancel_callback=stop.kill_now,
     )
+    runner.config.command[:0] = ["nice", "-n", str(invocation.niceness)]
     runner.config.command[:0] = _DIE_WITH_PARENT if shutil.which(_DIE_WITH_PARENT[0]) else ()
     with stop.on_signals(), consumer:
         runner.run()
