@@ -88,6 +88,7 @@ lint: setup
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/mypy --config-file tests/mypy.ini
 	.venv/bin/yamllint --strict .
 	.venv/bin/ansible-lint --offline --profile production --strict
 	.venv/bin/pytest -q tests/lint

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from ansible_collections.benchfly.stores.plugins.module_utils import (
     store_capacity,
@@ -105,7 +106,7 @@ def decided(case: Case, engine: str) -> list[str]:
 def changed(case: Case, engine: str) -> set[str]:
     """Names of the lines that are others without the key."""
     try:
-        without = written(parse_of(engine, **case.others))
+        without = written(parse_of(engine, **dict[str, Any](case.others)))
     except SpecError:
         return set()
     return {name_of(line) for line in set(written(case.spec(engine))) ^ set(without)}

@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from demo.standin import SITE, StandinBench
 from tests.stores.servers import free_port
@@ -31,7 +32,7 @@ class MariaDB:
         self.port = free_port()
         # The folders of tests are closed to others.
         self.folder = Path(tempfile.mkdtemp(prefix="benchfly-mariadb-"))
-        self._as = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+        self._as: dict[str, Any] = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
 
     def __enter__(self) -> MariaDB:
         config = json.loads(self._config.read_text())

@@ -18,7 +18,7 @@ from tests.stores.servers import Server
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 # Small enough that fifty of them fit: a web worker, and one background worker for each of the two kinds.
-SHAPE = {"web_workers": 1, "background_workers": 1}
+SHAPE: dict[str, Any] = {"web_workers": 1, "background_workers": 1}
 
 
 @dataclass

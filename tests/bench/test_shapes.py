@@ -25,7 +25,7 @@ IDS = {
     "16": rf"{SITE}\|\|{_UUID}|{SITE}\|\|scheduled_job\|\|.*",
 }
 # A queue of v16's own: its worker pops with BLMOVE, those of several queues with BLPOP.
-SHAPES = {
+SHAPES: dict[str, dict[str, Any]] = {
     "14": {"frappe": "14"},
     "16": {"frappe": "16", "workers": {"exports": {"timeout": 60, "background_workers": 1}}},
 }

@@ -117,7 +117,7 @@ def samples(seconds: int, hosts: int = 1) -> tuple[Sample, ...]:
 
 def benchmark() -> Benchmark:
     chance = random.Random(7)
-    trials = []
+    trials: list[Trial] = []
     for number in range(1, 11):
         slowness = chance.uniform(0.8, 1.1)  # of the machine, in this round
         for store, speed in chance.sample([*STORES, *STORES], 4):

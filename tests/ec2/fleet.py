@@ -27,7 +27,7 @@ def stores(*benches: str) -> Tags:
     """A host with the cache and the queue of each of those benches."""
     tags: dict[str, str] = {"Name": "stores", "benchfly:group": "stores"}
     for number, name in enumerate(benches):
-        tags |= store(name, "cache", 6380 + 2 * number) | store(name, "queue", 6381 + 2 * number)
+        tags |= {**store(name, "cache", 6380 + 2 * number), **store(name, "queue", 6381 + 2 * number)}
     return tags
 
 

@@ -51,8 +51,8 @@ def test_a_benchmark_is_kept_here_when_the_bucket_is_not_there(bucket: Bucket, m
     run = stored()
     monkeypatch.setenv(s3.VARIABLE, "s3://nowhere")
     said = kept_in_bucket(run)
-    assert "Kept here alone: s3://nowhere: s3 refused PutObject (NoSuchBucket): " in said.plain
-    assert f"`benchfly results push {run.id}` tries again" in said.plain
+    assert "Kept here alone: s3://nowhere: s3 refused PutObject (NoSuchBucket): " in str(said)
+    assert f"`benchfly results push {run.id}` tries again" in str(said)
     monkeypatch.setenv(s3.VARIABLE, "s3://results")
     assert kept_in_bucket(run) and str(kept_in_bucket(run)) == "In the bucket: s3://results"
     monkeypatch.delenv(s3.VARIABLE)

@@ -82,7 +82,7 @@ def scene(account: str, tmp_path: Path) -> Iterator[Scene]:
     keeper.create_secret(Name="benchfly/tls", SecretString=planted["key"])
     fleet.operator("s3", "us-east-1").create_bucket(Bucket=BUCKET)
     (tmp_path / "vault-password").write_text("of the vault")
-    vault = [BIN / "ansible-vault", "encrypt_string", "--vault-password-file", tmp_path / "vault-password"]
+    vault = [str(BIN / "ansible-vault"), "encrypt_string", "--vault-password-file", str(tmp_path / "vault-password")]
     encrypted = subprocess.run([*vault, planted["vault"]], capture_output=True, text=True, check=True).stdout
     reference = "{{ lookup('benchfly.stores.aws_secret', '%s') }}"
     with supervisord() as host:

@@ -142,8 +142,8 @@ def test_a_tag_that_names_no_lab_removes_nothing(cloud: Account, tmp_path: Path,
 
 
 def test_its_policy_is_what_it_calls(cloud: Account, recorded: Callable[[], set[str]], capsys: Capsys) -> None:
-    lab = built(capsys, "--spot")
-    (specification,) = Label(lab["lab"], *[datetime.now(UTC)] * 2, "me").specifications("volume")
+    lab, now = built(capsys, "--spot"), datetime.now(UTC)
+    (specification,) = Label(lab["lab"], now, now, "me").specifications("volume")
     cloud.ec2.create_volume(AvailabilityZone="eu-central-1a", Size=8, TagSpecifications=[specification])
     assert benchfly(capsys, "lab", "status", "--all-regions")[0] == 0
     assert benchfly(capsys, "lab", "down", lab["lab"], "--yes")[0] == 0

@@ -37,7 +37,7 @@ def instance(name: str, hours: float, **more: object) -> Instance:
 def test_systemd_takes_the_timer(tmp_path: Path) -> None:
     (tmp_path / f"{UNIT}.service").write_text(service())
     (tmp_path / f"{UNIT}.timer").write_text(timer(NOW))
-    command = ["systemd-analyze", "verify", "--man=no", tmp_path / f"{UNIT}.timer"]
+    command = ["systemd-analyze", "verify", "--man=no", f"{tmp_path}/{UNIT}.timer"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and UNIT not in done.stderr, done.stderr
     (when,) = (line.partition("=")[2] for line in timer(NOW).splitlines() if line.startswith("OnCalendar="))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ SHORT = '{"benchmark_rounds": 1, "benchmark_rounds_most": 1, "benchmark_seconds"
 
 
 @pytest.fixture
-def standin_hosts(monkeypatch: pytest.MonkeyPatch) -> Path:
+def standin_hosts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name, value in environment().items():
         monkeypatch.setenv(name, value)
     with standins() as variables:

@@ -86,7 +86,7 @@ def cases() -> list[Case]:
     return found
 
 
-def _in_turn(kinds: Iterable[tuple[str, ...]], frappe: str = FRAPPE, engine: str = ENGINE) -> Iterator[Case]:
+def _in_turn(kinds: Iterable[tuple[str, str, str, str]], frappe: str = FRAPPE, engine: str = ENGINE) -> Iterator[Case]:
     """Shuffled, always alike, with each way out in turn."""
     shuffled = list(kinds)
     random.Random(4).shuffle(shuffled)

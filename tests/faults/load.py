@@ -14,6 +14,7 @@ import time
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from tests.fleet.hosts import Fleet
 
@@ -68,7 +69,7 @@ class Load:
 
     async def _drive(self) -> None:
         sent: set[asyncio.Task[None]] = set()
-        timetable = [[time.time() + at, 1 / rate, kind, host] for kind, rate in self.rates.items()
+        timetable: list[list[Any]] = [[time.time() + at, 1 / rate, kind, host] for kind, rate in self.rates.items()
                      for at, host in enumerate(self.hosts)]  # fmt: skip
         number = 0
         while not self._stopped.is_set():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,14 +106,15 @@ class Planted:
             if name.startswith(("rq:clean_registries", "rq:worker")):
                 continue
             kind = queue.type(name).decode()
-            value = {
-                "hash": lambda name=name: sorted(queue.hgetall(name).items()),
-                "list": lambda name=name: queue.lrange(name, 0, -1),
-                "zset": lambda name=name: queue.zrange(name, 0, -1, withscores=True),
-                "set": lambda name=name: sorted(queue.smembers(name)),
-                "stream": lambda name=name: queue.xrange(name),
-                "none": lambda: None,
-            }[kind]()
+            read: dict[str, Callable[[str], Any]] = {
+                "hash": lambda name: sorted(queue.hgetall(name).items()),
+                "list": lambda name: queue.lrange(name, 0, -1),
+                "zset": lambda name: queue.zrange(name, 0, -1, withscores=True),
+                "set": lambda name: sorted(queue.smembers(name)),
+                "stream": lambda name: queue.xrange(name),
+                "none": lambda name: None,
+            }
+            value = read[kind](name)
             if value:
                 life = queue.pttl(name)
                 found[name] = (repr(value), None if life < 0 else round(time.time() + life / 1000, 1))

@@ -40,7 +40,7 @@ class Outcome:
 
 def commit() -> str:
     """Of the code that was tried, with `-dirty` where the checkout differs from it."""
-    words = ["git", "-C", ROOT, "describe", "--always", "--dirty", "--exclude=*"]
+    words = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
     return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
 
 

@@ -27,15 +27,18 @@ PASSWORD = "s3cret-PW"  # redis-py 3, of Frappe v14, decodes no %
 BENCH = "shop"
 # Of bench's own programs the second host runs only what a second host has.
 ONLY_ON_FIRST = ("-frappe-schedule", "-node-socketio")
-PERSISTENCE = {"redis": {"persistence": "aof"}, "dragonfly": {"persistence": "snapshot", "max_loss": 60}}
+PERSISTENCE: dict[str, dict[str, Any]] = {
+    "redis": {"persistence": "aof"},
+    "dragonfly": {"persistence": "snapshot", "max_loss": 60},
+}
 LATEST = 240  # seconds after which a run of a verb hangs
 
 
 class Scene:
     """`name` is the fleet's; scenes with different names do not meet."""
 
-    apps = APPS
-    stores = STORES  # hosts that `deploy` brings stores up on
+    apps: tuple[str, ...] = APPS
+    stores: tuple[str, ...] = STORES  # hosts that `deploy` brings stores up on
 
     def __init__(self, name: str = "faults", frappe: str = "15", engine: str = "redis") -> None:
         self.name, self.frappe = name, frappe

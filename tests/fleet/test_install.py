@@ -246,7 +246,9 @@ def test_data_that_could_not_be_read_do_not_go_back(servers: Servers) -> None:
 def test_a_server_that_does_not_run_is_taken_back(servers: Servers) -> None:
     broken = {"redis-server": b'#!/bin/sh\n[ "$1" = --version ] && exec echo "Redis server v=8.0.9 sha=0"\nexit 1\n'}
     start = time.monotonic()
-    failed = servers.play("upgrade", "redis", **releases.pack(servers.playbooks.folder, "redis", "8.0.9", broken))
+    failed = servers.play(
+        "upgrade", "redis", words=(), **releases.pack(servers.playbooks.folder, "redis", "8.0.9", broken)
+    )
     assert failed.code == 2 and time.monotonic() - start < 90
     assert "It runs on 8.0.2 again" in failed.words
     assert servers.version("redis") == "8.0.2"
@@ -273,7 +275,7 @@ def test_a_downgrade_keeps_data_that_can_be_read(fleet: Fleet, servers: Servers)
         older["valkey_url"] = f"{url}/valkey-8.0.1.tar.gz"
         servers.playbooks.killed("downgrade", servers.said("valkey", **older), servers.host, DROP_IN)
         assert servers.ask("valkey", "DBSIZE") == str(KEYS), "it runs, on whichever version"
-        done = servers.play("downgrade", "valkey", **older)
+        done = servers.play("downgrade", "valkey", words=(), **older)
     assert done.code == 0, done.output
     assert done.stats("downgrade")["valkey-queue"]["from"] == newer
     assert (servers.version("valkey"), servers.ask("valkey", "DBSIZE")) == ("8.0.1", str(KEYS))

@@ -98,7 +98,7 @@ def command() -> Path:
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", ENV], check=True)
     pins = ENV / "pins.txt"
     pins.write_text(subprocess.run([*pip, "freeze", "--exclude-editable"], text=True, stdout=-1, check=True).stdout)
-    install = [*pip, "--python", ENV / "bin/python", "install", "--quiet", "--constraint", pins]
+    install = [*pip, "--python", f"{ENV}/bin/python", "install", "--quiet", "--constraint", str(pins)]
     subprocess.run([*install, "--force-reinstall", "--no-deps", f"{ROOT}"], check=True)
     subprocess.run([*install, f"{ROOT}[analysis,schedule]"], check=True)
     return ENV / "bin/benchfly"

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,10 @@ def hugepages(host: Host) -> str:
     return host.exec(["cat", HUGEPAGES]).stdout
 
 
+def has_huge_pages(host: Host) -> bool:
+    return hugepages(host) == "[always] madvise never\n"
+
+
 @pytest.fixture(scope="module")
 def runs(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     return Runs(fleet, tmp_path_factory.mktemp("runs"))
@@ -118,7 +123,7 @@ def before(fleet: Fleet) -> dict[str, str]:
     fleet["store2"].exec(["sh", "-c", f"umask 077; echo vm.swappiness=40 > {NETWORK}"])
     for host in fleet.hosts:
         host.exec(["sh", "-c", f"echo always > {HUGEPAGES}"])
-        assert wait_until(lambda host=host: hugepages(host) == "[always] madvise never\n", 2)
+        assert wait_until(partial(has_huge_pages, host), 2)
     return snapshots(fleet)
 
 

@@ -17,7 +17,8 @@ import time
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, BinaryIO
+from io import BufferedIOBase
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 Object = dict[str, Any]
@@ -230,7 +231,7 @@ def discovered(steps: list[str]) -> Object | None:
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": resources}
 
 
-def _send(stream: BinaryIO, opcode: int, payload: bytes) -> None:
+def _send(stream: BufferedIOBase, opcode: int, payload: bytes) -> None:
     """One frame of RFC 6455, not masked, as a server's are."""
     size = len(payload)
     head = bytes([0x80 | opcode])
@@ -239,7 +240,7 @@ def _send(stream: BinaryIO, opcode: int, payload: bytes) -> None:
     stream.flush()
 
 
-def _read_stdin(stream: BinaryIO) -> bytes:
+def _read_stdin(stream: BufferedIOBase) -> bytes:
     """What the client sends on channel 0 until it closes that channel (255, 0) or everything."""
     received = b""
     while True:

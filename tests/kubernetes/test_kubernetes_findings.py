@@ -153,11 +153,11 @@ def test_a_look_leaves_the_journal_alone_that_a_step_on_this_host_is_writing(clu
         written = [path.stat().st_ino for path in files]
         bring_journal(cluster.release, tmp_path)
         assert [path.stat().st_ino for path in files] == written
-    written = [path.read_bytes() for path in files]
+    content = [path.read_bytes() for path in files]
     for path in files:
         path.unlink()
     bring_journal(cluster.release, tmp_path)
-    assert [path.read_bytes() for path in files] == written
+    assert [path.read_bytes() for path in files] == content
 
 
 def test_a_move_that_cannot_write_its_journal_says_why(cluster: Cluster, tmp_path: Path) -> None:

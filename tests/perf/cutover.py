@@ -223,4 +223,4 @@ def former() -> tuple[list[Cost], Counter[str]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -10,7 +10,6 @@ import json
 import math
 import os
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from statistics import linear_regression, median
@@ -37,7 +36,7 @@ def trial(env: BenchEnv, purpose: str, size: int) -> Seconds:
         Server(Path(folder) / "old", "--enable-debug-command", "local") as old,
         target(Path(folder) / "new", purpose) as new,
     ):
-        command = [env.python, TRIAL, old.url, new.url, purpose, str(size)]
+        command = [str(env.python), str(TRIAL), old.url, new.url, purpose, str(size)]
         variables = env.variables | {"PYTHONPATH": str(ROOT / "collections")}
         done = subprocess.run(command, env=variables, stdout=subprocess.PIPE, text=True, check=True)
     seconds: Seconds = json.loads(done.stdout)
@@ -80,4 +79,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -82,10 +82,10 @@ def test_an_open_loop_counts_what_a_stall_made_wait(server: Server) -> None:
     reading = play(server, workload("frappe-site", loop="open", rate=100), 3.0, rate=100, meanwhile=stall)
     # 80 of 300 operations were due in that time, and waited for half of it on average.
     assert reading.measurement.operations == pytest.approx(300, abs=10)
-    assert reading.measurement.max_ms > 700
+    assert (reading.measurement.max_ms or 0) > 700
     assert reading.measurement.p95_ms > 400
     hidden = play(server, workload("frappe-site"), 3.0, meanwhile=stall)
-    assert hidden.measurement.max_ms > 700
+    assert (hidden.measurement.max_ms or 0) > 700
     assert hidden.measurement.p95_ms < 400  # a closed loop has four slow operations among all its fast ones
 
 

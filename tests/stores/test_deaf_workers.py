@@ -20,9 +20,9 @@ JOBS = 400
 def test_no_job_is_cut_short(tmp_path: Path, frappe: str) -> None:
     env = ensure_env(frappe=frappe)
     with Server(tmp_path / "store") as store:
-        command = [env.python, ROOT / "tests/stores/deaf_worker.py", store.url, tmp_path, str(JOBS)]
+        command = [env.python, ROOT / "tests/stores/deaf_worker.py", store.url, tmp_path, JOBS]
         variables = env.variables | {"PYTHONPATH": str(ROOT / "collections")}
-        done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=200)
+        done = subprocess.run([*map(str, command)], env=variables, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
     assert seen["alive"], "it did not notice that it was told to end"

@@ -47,7 +47,7 @@ def deploy(folder: Path, stores: dict[str, object], *options: str, **variables: 
 
 
 def numbered(wrong: list[tuple[dict[str, object], str]]) -> tuple[dict[str, object], list[str]]:
-    stores = {f"shop{number}": given for number, (given, _) in enumerate(wrong)}
+    stores: dict[str, object] = {f"shop{number}": given for number, (given, _) in enumerate(wrong)}
     return stores, [f"shop{number}.{message}" for number, (_, message) in enumerate(wrong)]
 
 

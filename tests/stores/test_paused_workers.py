@@ -21,7 +21,7 @@ def test_a_running_job_ends_and_no_other_begins(tmp_path: Path, frappe: str) -> 
     with Server(tmp_path / "store") as store:
         command = [env.python, ROOT / "tests/stores/paused_workers.py", store.url, tmp_path]
         variables = env.variables | {"PYTHONPATH": str(ROOT / "collections")}
-        done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=200)
+        done = subprocess.run([*map(str, command)], env=variables, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
     (late,) = seen["late"]

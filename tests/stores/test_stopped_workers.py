@@ -23,9 +23,12 @@ def outcomes(frappe: str, folder: Path, rounds: int, servers: Sequence[Path | No
     env = ensure_env(frappe=frappe)
     folder.mkdir(exist_ok=True)
     with server(folder / "source", servers[0]) as source, server(folder / "target", servers[1]) as target:
-        command = [env.python, ROOT / "tests/stores/stopped_workers.py", source.url, target.url, folder, str(rounds)]
+        command = [env.python, ROOT / "tests/stores/stopped_workers.py", source.url, target.url, folder, rounds]
         done = subprocess.run(
-            command, env=env.variables | {"PYTHONPATH": str(ROOT / "collections")}, capture_output=True, text=True
+            [*map(str, command)],
+            env=env.variables | {"PYTHONPATH": str(ROOT / "collections")},
+            capture_output=True,
+            text=True,
         )
     assert done.returncode == 0, done.stderr
     assert "worker:" not in done.stderr, done.stderr

@@ -86,13 +86,13 @@ def run(elsewhere: Sequence[str], private: Path, worker: Path, verb: str) -> Pat
     worker.mkdir()
     env = ensure_env().variables | {"PATH": f"{Path(RUNNER).parent}:{ensure_env().variables['PATH']}"}
     options: dict[str, Any] = {"env": env, "cwd": private.parent}
-    transmit = [RUNNER, "transmit", private, "--playbook", f"benchfly.stores.{verb}", "--ident", "one"]
-    work = [*elsewhere, RUNNER, "worker", "--private-data-dir", worker / "fleet", "--delete"]
+    transmit = [RUNNER, "transmit", str(private), "--playbook", f"benchfly.stores.{verb}", "--ident", "one"]
+    work = [*elsewhere, RUNNER, "worker", "--private-data-dir", f"{worker}/fleet", "--delete"]
     with (
         subprocess.Popen(transmit, stdout=subprocess.PIPE, **options) as sender,
         subprocess.Popen(work, stdin=sender.stdout, stdout=subprocess.PIPE, **options) as at_work,
     ):
-        process = [RUNNER, "process", private, "--ident", "one"]
+        process = [RUNNER, "process", str(private), "--ident", "one"]
         done = subprocess.run(process, stdin=at_work.stdout, capture_output=True, text=True, check=False, **options)
     assert (sender.returncode, at_work.returncode, done.returncode) == (0, 0, 0), done.stdout + done.stderr
     return private / "artifacts/one"

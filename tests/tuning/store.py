@@ -55,7 +55,8 @@ class Tuned:
         self.version = version_in(banner, engine) or ""
         given = {"engine": engine, "purpose": "cache", "port": 6379, "memory": "512mb", **declared}
         self.spec = spec_of("store", given).mapping
-        self.workload, self.seconds, self.applied = load, seconds, {}
+        self.workload, self.seconds = load, seconds
+        self.applied: dict[str, Any] = {}
         self.generator, self.program = choose(generator, "", False, load)
         self.expected = 0.0
         self._server: Server | None = None

@@ -181,9 +181,9 @@ def test_a_wrong_objective_is_refused(changes: dict[str, Any], said: str) -> Non
 @pytest.fixture
 def measured() -> tuple[Benchmark, Comparison]:
     trials = as_trials(played(noisy(old=10_000, new=13_000), rounds=8))
-    workload = {**sample.WORKLOAD, "loop": "open", "rate": 1000, "clients": 4, "objective": OBJECTIVE}
+    given = {**sample.WORKLOAD, "loop": "open", "rate": 1000, "clients": 4, "objective": OBJECTIVE}
     stores = tuple(Server(name, "127.0.0.1:1", "redis", "7", 0) for name in ("old", "new"))
-    workload = parse(str(workload.pop("name")), workload)
+    workload = parse(str(given.pop("name")), given)
     benchmark = replace(sample.benchmark(), workload=workload, trials=trials, stores=stores, outputs=(), samples=())
     return benchmark, compare(trials, ["old", "new"])
 

@@ -154,7 +154,13 @@ def test_a_broken_ansible_cfg_is_one_message(tmp_path: Path) -> None:
 
 
 def outcome(status: Status, *failures: Failure, **fields: Any) -> Outcome:
-    given = {"hosts": {"h": HostCounts()}, "phases": (), "data": {}, "seconds": 1.0, "log": Path("/run/ansible.log")}
+    given: dict[str, Any] = {
+        "hosts": {"h": HostCounts()},
+        "phases": (),
+        "data": {},
+        "seconds": 1.0,
+        "log": Path("/run/ansible.log"),
+    }
     return Outcome(status=status, failures=failures, **(given | fields))
 
 

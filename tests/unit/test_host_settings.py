@@ -166,7 +166,8 @@ def test_a_plan_sets_all_and_remembers_all() -> None:
 def test_a_higher_backlog_stays_and_is_kept_over_a_boot() -> None:
     planned = plan(parse(DECLARED), found(running={**RUNNING, "net.core.somaxconn": "65535"}))
     assert "net.core.somaxconn" not in planned.running
-    assert "net.core.somaxconn = 65535\n" in planned.files[NETWORK]["text"]
+    network = planned.files[NETWORK]
+    assert network and "net.core.somaxconn = 65535\n" in network["text"]
 
 
 def test_what_was_there_first_stays_in_the_journal() -> None:
@@ -185,7 +186,8 @@ def test_what_is_no_more_declared_goes_back() -> None:
     planned = plan(declared, found(journal=journal, ours=ours))
     assert planned.running == {"vm.swappiness": "30", "net.ipv4.tcp_keepalive_time": "300"}
     assert planned.files[MEMORY] == was
-    assert planned.files[NETWORK]["text"] == f"{HEADER}net.ipv4.tcp_keepalive_time = 300\n"
+    network = planned.files[NETWORK]
+    assert network and network["text"] == f"{HEADER}net.ipv4.tcp_keepalive_time = 300\n"
     assert planned.journal == {"running": {"net.ipv4.tcp_keepalive_time": "7200"}, "files": {NETWORK: None}}
 
 
@@ -337,7 +339,7 @@ def test_what_is_refused_half_way_is_taken_back(host: Host) -> None:
 def test_a_killed_change_is_finished_or_taken_back(host: Host) -> None:
     before = tree(host)
     first = plan(parse(DECLARED), host.find(RUNNING))
-    host.remember(first.journal)
+    host.remember({**first.journal})
     host.set_running("vm.swappiness", "1")
     assert converge(host, DECLARED)
     assert json.loads(host.path(JOURNAL).read_text())["running"] == RUNNING

@@ -87,7 +87,7 @@ def test_every_rule_is_tested_and_documented() -> None:
 
 @pytest.mark.parametrize(("name", "file"), [("stores", "dashboard.json"), ("history", "history.json")])
 def test_a_dashboard_is_what_its_script_writes(name: str, file: str) -> None:
-    command = [sys.executable, ROLE / "dashboard.py", name]
+    command = [sys.executable, f"{ROLE}/dashboard.py", name]
     written = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert written == (ROLE / "files/prometheus" / file).read_text()
 

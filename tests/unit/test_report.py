@@ -195,9 +195,9 @@ def test_summary_json_has_what_is_promised(tmp_path: Path) -> None:
 
 
 def test_the_terminal_says_the_same() -> None:
-    console = Console(width=100, file=io.StringIO())
+    console = Console(width=100, file=(shown := io.StringIO()))
     console.print(closing_table(sample.summary(sample.BAD)))
-    text = console.file.getvalue()
+    text = shown.getvalue()
     for word in ("3 of 6,120", "6,117 jobs executed", "enqueue", "Stop consumers", "14.4", "Valkey 8.0.1"):
         assert word in text
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from ansible_collections.benchfly.stores.plugins.module_utils.store_keys import KEYS
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import Problem, SpecError, parse, parse_all
@@ -29,8 +31,8 @@ def problems(given, name="shop"):
 )
 def test_defaults_suit_the_purpose_and_the_engine(engine, purpose, expected):
     given = {"engine": engine, "purpose": purpose, "port": 1, "memory": 512 * 1024**2}
-    keys = ("eviction", "eviction_samples", "listpack_value", "listpack_entries", "persistence", "max_loss")
-    keys += ("threads", "hz", "active_defrag")
+    keys = ["eviction", "eviction_samples", "listpack_value", "listpack_entries", "persistence", "max_loss"]
+    keys += ["threads", "hz", "active_defrag"]
     same = {
         "bind": "127.0.0.1",
         "protected_mode": True,
@@ -119,10 +121,10 @@ def test_a_name_that_cannot_be_a_folder_and_a_program_is_refused(name):
 
 
 def test_every_problem_of_every_store_is_reported_at_once():
+    stores: dict[str, Any] = {"one": {**CACHE, "port": 0, "memory": "x"}, "two": {**QUEUE, "eviction": "lru"}}
+    stores["three"] = "no mapping"
     with pytest.raises(SpecError) as error:
-        parse_all(
-            {"one": {**CACHE, "port": 0, "memory": "x"}, "two": {**QUEUE, "eviction": "lru"}, "three": "no mapping"}
-        )
+        parse_all(stores)
     assert [problem.key for problem in error.value.problems] == ["one.port", "one.memory", "two.eviction", "three"]
     assert len(str(error.value).splitlines()) == 4
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.benchfly.stores.plugins.module_utils import store_dragonfly, store_redis
-from ansible_collections.benchfly.stores.plugins.module_utils.store_keys import ENGINES, KEYS
+from ansible_collections.benchfly.stores.plugins.module_utils.store_keys import ENGINES, KEYS, Choice
 from ansible_collections.benchfly.stores.plugins.module_utils.store_spec import SpecError, parse
 from ansible_collections.benchfly.stores.plugins.module_utils.store_version import version_in
 from tests.unit.store_cases import CASES, ELSEWHERE, VERSIONS, Case, lines
@@ -45,6 +45,7 @@ def test_every_key_has_a_case_for_every_engine(engine):
 @pytest.mark.parametrize("choice", ["eviction", "persistence"])
 def test_every_word_of_a_choice_has_a_case(choice):
     (key,) = [key for key in KEYS if key.name == choice]
+    assert isinstance(key.type, Choice)
     assert {case.value for case in CASES if case.key == choice} == set(key.type.values)
 
 

@@ -180,7 +180,7 @@ def test_another_plan_does_not_go_on_with_it(tmp_path: Path) -> None:
     assert Study(tmp_path, moved).next
     with pytest.raises(RefusedError, match=r"had another objectives, seed than .*Give the same variables"):
         Study(tmp_path, plan(("throughput",), seed=3))
-    load = {"workload": {"clients": [9]}, "scale": 0.5, "generator": {"name": "memtier"}, "seconds": 3}
+    load: dict[str, Any] = {"workload": {"clients": [9]}, "scale": 0.5, "generator": {"name": "memtier"}, "seconds": 3}
     with pytest.raises(RefusedError, match="another workload, scale, generator, seconds, version, cpus than"):
         Study(tmp_path, replace(plan(**load), facts=replace(plan().facts, version="7.2.5", cpus=4)))
 

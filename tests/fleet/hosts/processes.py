@@ -92,7 +92,7 @@ def _reap() -> None:
                 _spawned.discard(pid)
 
 
-def wait_until(true: Callable[[], bool], seconds: float) -> bool:
+def wait_until(true: Callable[[], object], seconds: float) -> bool:
     """Whether it became true in time."""
     deadline = time.monotonic() + seconds
     while not true():
