@@ -44,12 +44,20 @@ def connect(url: str, name: str = CLIENT_NAME, timeout: float = 10.0) -> Any:
     try:
         client.ping()
     except redis.exceptions.RedisError as error:
-        raise StoreError(f"the store at {redact(url)} does not answer: {error}{_undecoded(url)}") from error
+        said = str(error).rstrip(".")
+        raise StoreError(f"the store at {redact(url)} does not answer: {said}{_next(error, url)}") from error
     return client
 
 
+def _next(error: Exception, url: str) -> str:
+    """What people can do about it, where the server's own words do not say."""
+    if isinstance(error.__context__, OSError):
+        return ". Start it, which `benchfly deploy` does for stores of the inventory, or mend the network"
+    return _undecoded(url)
+
+
 def _undecoded(url: str) -> str:
-    """What to add for people when this redis-py does not decode a password of the URL, as 3.x does not."""
+    """What to add when this redis-py does not decode a password of the URL, as 3.x does not."""
     if "%" not in url.rpartition("@")[0] or redis.VERSION[0] > 3:
         return ""
     return (
