@@ -208,8 +208,6 @@ def main() -> None:
             "jobs": {name: jobs[name] for name in ("acknowledged", "lost", "twice")},
             "failed": sum(cost.failed for cost in costs),
             "events_lost": sum(cost.events_lost for cost in costs),
-            "slowest_ratio": round(median(cost.slowest / cost.slowest_floor for cost in costs), 2),
-            "slowest_ratio_restart": round(median(cost.slowest / cost.slowest_restart for cost in costs), 2),
             "idle_ratio": round(median((cost.idle - cost.sweep) / cost.idle_floor for cost in costs), 2),
         },
     )

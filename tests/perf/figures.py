@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+from benchfly.benchmark.statistics import estimate
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/figures.md"
@@ -147,6 +150,15 @@ def stops(figures: dict[str, Any]) -> str:
     )
 
 
+def times_the_floor(moves: Sequence[dict[str, Any]], floor: str) -> str:
+    """The slowest request of a move as multiple of its floor, with its interval: a HUP's own is 8 ms or 40."""
+    ratio = estimate([math.log(move["slowest"] / move[floor]) for move in moves])
+    if ratio is None:
+        return "(too few moves to say)"
+    middle, low, high = (math.exp(value) for value in (ratio.middle, ratio.low, ratio.high))
+    return f"{middle:.2f} x ({low:.2f} to {high:.2f})"
+
+
 def cutover(figures: dict[str, Any]) -> str:
     """A line for each move, with its floors."""
     cells = [
@@ -174,9 +186,10 @@ def cutover(figures: dict[str, Any]) -> str:
 
 {machine(figures)} {len(cells)} moves of a stand-in bench there and back, at 20 enqueues and 5 pages a second.
 {jobs["acknowledged"]:,} jobs acknowledged, {jobs["lost"]} lost, {jobs["twice"]} run twice; {figures["failed"]} requests
-failed. Slowest request (medians): {figures["slowest_ratio"]} x that of a HUP without a move, and
-{figures["slowest_ratio_restart"]} x that of a HUP between stop and start of the workers without one, as a move has it:
-{where}
+failed. Slowest request: {times_the_floor(figures["moves"], "slowest_floor")} that of a HUP without a move, and
+{times_the_floor(figures["moves"], "slowest_restart")} that of a HUP between stop and start of the workers without one,
+as a move has it: {where}
+In brackets: the 95 % interval of the middle of the ratios (Hodges and Lehmann).
 Time without an executed job, less the sweep: {figures["idle_ratio"]} x that of a warm restart of the same workers
 (median), which took {floors[0]:.1f} to {floors[-1]:.1f} s here: supervisord answers a stop as soon as anything wakes
 it, at the latest a second after the end.
