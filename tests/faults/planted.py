@@ -102,19 +102,18 @@ class Planted:
     def _jobs(self, queue: Any) -> dict[str, tuple[str, float | None]]:
         found: dict[str, Any] = {}
         names = [key.decode() for key in queue.scan_iter(match="rq:*planted*", count=5000)]
+        read: dict[str, Callable[[str], Any]] = {
+            "hash": lambda name: sorted(queue.hgetall(name).items()),
+            "list": lambda name: queue.lrange(name, 0, -1),
+            "zset": lambda name: queue.zrange(name, 0, -1, withscores=True),
+            "set": lambda name: sorted(queue.smembers(name)),
+            "stream": lambda name: queue.xrange(name),
+            "none": lambda name: None,
+        }
         for name in sorted(names):
             if name.startswith(("rq:clean_registries", "rq:worker")):
                 continue
-            kind = queue.type(name).decode()
-            read: dict[str, Callable[[str], Any]] = {
-                "hash": lambda name: sorted(queue.hgetall(name).items()),
-                "list": lambda name: queue.lrange(name, 0, -1),
-                "zset": lambda name: queue.zrange(name, 0, -1, withscores=True),
-                "set": lambda name: sorted(queue.smembers(name)),
-                "stream": lambda name: queue.xrange(name),
-                "none": lambda name: None,
-            }
-            value = read[kind](name)
+            value = read[queue.type(name).decode()](name)
             if value:
                 life = queue.pttl(name)
                 found[name] = (repr(value), None if life < 0 else round(time.time() + life / 1000, 1))
